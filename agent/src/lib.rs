@@ -1,0 +1,3 @@
+//! The sidecar half of pitot: sources, parsing, enrichment, windows.
+
+pub mod log;

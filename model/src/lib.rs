@@ -1,0 +1,27 @@
+//! The vocabulary of pitot: what the agent, the collector, the client and the dashboard say to each other.
+//!
+//! Nothing here does I/O, reads a clock or allocates without bound: bytes and values come in, values and bytes go
+//! out. The four waists of the design live here as types: [`Transaction`], [`Report`] of [`Window`]s, the API types
+//! in [`api`], and the [`filter`] language that all of them understand.
+#![warn(missing_docs)]
+
+pub mod api;
+pub mod budget;
+mod coverage;
+mod dimension;
+pub mod filter;
+mod report;
+pub mod semconv;
+mod sketch;
+mod time;
+mod transaction;
+mod window;
+pub mod wire;
+
+pub use coverage::{Coverage, Reason};
+pub use dimension::{Consumer, Evidence, Resource, Route, Status};
+pub use report::{AgentId, Exemplar, Offset, Report, RouteAlias};
+pub use sketch::{Bucket, Sketch, V2Error};
+pub use time::{ParseTimeError, TimeRange, Timestamp, parse_duration, show_duration};
+pub use transaction::{Direction, Outcome, Protocol, Timing, Transaction};
+pub use window::{Cell, Stats, Window};
