@@ -1,0 +1,56 @@
+# Everything a person types. `make` alone explains itself.
+#
+# Needs cargo (https://rustup.rs) and make; whatever else is missing, scripts/setup.sh installs and says so.
+
+CARGO ?= cargo
+# Extra arguments for the program: make demo ARGS='--for 1m'
+ARGS  ?=
+
+# rustup's cargo where the shell was not restarted yet, and test tools that setup unpacked.
+export PATH := $(PATH):$(HOME)/.cargo/bin:$(CURDIR)/target/tools/usr/bin
+
+# cargo-nextest where it is installed; the same tests run without it.
+NEXTEST := $(shell PATH='$(PATH)' command -v cargo-nextest 2>/dev/null)
+TEST    := $(if $(NEXTEST),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt-check lint unit doc bench install clean setup
+
+help: ## this list
+	@printf '\n  \033[1mpitot\033[0m  API observability from access logs and packets\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  make demo ARGS="--for 1m"   passes arguments on\n\n'
+
+# The dev profile, because the first build is most of the wait; the hot crates are optimized in it all the same
+# (Cargo.toml, profile.dev.package), and the demo's few hundred requests per second are far below what it handles.
+demo: setup ## a small API with three incidents, watched live
+	@$(CARGO) run --locked --quiet -- demo $(ARGS)
+
+test: ## format check, clippy, all tests, doc tests, docs
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory fmt-check lint unit doc
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+unit:
+	$(CARGO) $(TEST) --locked --workspace
+	$(CARGO) test --locked --workspace --doc --quiet
+
+doc:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+
+bench: setup ## speed and memory, with peers beside it where installed
+	@benches/run.sh $(ARGS)
+
+install: setup ## build the release binary and install it into ~/.cargo/bin
+	$(CARGO) install --locked --path .
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+
+setup:
+	@scripts/setup.sh

@@ -1,0 +1,122 @@
+#!/bin/sh
+# Makes a machine ready to build pitot, and says what it does; silent when nothing is missing.
+#
+#   scripts/setup.sh        a C compiler and the headers of libpcap, by apt, dnf, apk, pacman or brew
+#   scripts/setup.sh test   these, clippy and rustfmt, and tools that some tests run: python3, tmux, promtool, alertmanager
+#
+# sudo is used only where we are not root. The test tools are installed where CI=true or we are root, and apt is there;
+# elsewhere the tests that need a missing one skip and say so.
+set -eu
+
+TOOLS=target/tools
+MODE=${1:-build}
+
+main() {
+    cd "$(dirname "$0")/.."
+    has cargo || die "cargo is missing; get it from https://rustup.rs"
+    has cc || install "a C compiler" "gcc libc6-dev" "gcc" "build-base" "gcc" "gcc"
+    links_pcap || install "the headers of libpcap" libpcap-dev libpcap-devel libpcap-dev libpcap libpcap
+    links_pcap || die "libpcap still cannot be linked; install its headers by hand and run make again"
+    [ "$MODE" = test ] && test_tools
+    return 0
+}
+
+# A missing package, by its names for apt, dnf, apk, pacman and brew.
+install() {
+    what=$1
+    if has apt-get; then
+        say "installing $what: apt-get install $2"
+        # shellcheck disable=SC2086 # a list of packages
+        apt_install $2
+    elif has dnf; then
+        say "installing $what: dnf install $3"
+        as_root dnf install -y -q $3
+    elif has apk; then
+        say "installing $what: apk add $4"
+        as_root apk add -q $4
+    elif has pacman; then
+        say "installing $what: pacman -S $5"
+        as_root pacman -S --needed --noconfirm --quiet $5
+    elif has brew; then
+        say "installing $what: brew install $6"
+        brew install -q $6
+    else
+        die "$what missing and no apt, dnf, apk, pacman or brew found; install it by hand"
+    fi
+}
+
+test_tools() {
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || {
+        say "installing clippy and rustfmt: rustup component add"
+        rustup component add clippy rustfmt
+    }
+    has apt-get || return 0
+    [ "${CI:-}" = true ] || [ "$(id -u)" = 0 ] || return 0
+    missing=
+    for tool in python3 tmux; do
+        has $tool || missing="$missing $tool"
+    done
+    # shellcheck disable=SC2086 # a list of packages
+    [ -z "$missing" ] || { say "installing test tools:$missing" && apt_install $missing; } || optional
+    PATH=$PATH:$TOOLS/usr/bin
+    has promtool || unpack prometheus || optional
+    has prometheus-alertmanager || unpack prometheus-alertmanager || optional
+}
+
+# A Debian package's files below target/tools. Installing it would start its daemon and claim its port.
+unpack() {
+    say "unpacking $1 into $TOOLS (not installed: that would start a daemon)"
+    mkdir -p "$TOOLS"
+    (
+        cd "$TOOLS"
+        apt-get download -q "$1" >/dev/null 2>&1 || { apt_update && apt-get download -q "$1" >/dev/null 2>&1; }
+        dpkg -x "$1"_*.deb . && rm -f "$1"_*.deb
+    )
+}
+
+apt_install() {
+    quiet="-o DPkg::Lock::Timeout=300 -y -qq --no-install-recommends"
+    # shellcheck disable=SC2086 # options and packages
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install $quiet "$@" >/dev/null 2>&1 ||
+        { apt_update && as_root env DEBIAN_FRONTEND=noninteractive apt-get install $quiet "$@" >/dev/null; }
+}
+
+apt_update() {
+    as_root apt-get update -qq
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        has sudo || die "root is needed for: $*"
+        sudo "$@"
+    fi
+}
+
+# Whether a program that uses libpcap compiles and links.
+links_pcap() {
+    printf '#include <pcap.h>\nint main(void) { return pcap_lib_version() == 0; }\n' |
+        cc -x c - -lpcap -o /dev/null 2>/dev/null
+}
+
+# A test tool is not to be had: the tests that need it say so; where CI expects them that is an error.
+optional() {
+    [ "${CI:-}" != true ] || die "a test tool could not be installed"
+    say "a test tool could not be installed; the tests that need it will skip"
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+say() {
+    printf 'setup: %s\n' "$*" >&2
+}
+
+die() {
+    say "$*"
+    exit 1
+}
+
+main
