@@ -1,0 +1,5 @@
+//! The outside of the client: the network.
+
+mod http;
+
+pub use self::http::Http;
