@@ -1,1 +1,14 @@
-//! placeholder
+//! The central half of pitot: takes reports, keeps windows, answers questions, notices anomalies, tells people.
+//!
+//! In: [`Report`](pitot_model::Report)s over HTTP or in process. Out: the API of [`pitot_model::api`], `/metrics`, a
+//! live stream, notifications. Pure parts are state machines and functions; [`io`] owns the files, sockets, threads and
+//! the clock.
+//!
+//! ```text
+//! bytes -> ingest -> store (append) -> detect -> search, alert
+//!                      ^ query <- io/api
+//! ```
+
+pub mod duration_text;
+pub mod io;
+pub mod store;

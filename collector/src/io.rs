@@ -1,0 +1,3 @@
+//! Everything that touches files, sockets, threads, the clock or randomness.
+
+pub mod embedded;

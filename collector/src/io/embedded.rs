@@ -1,0 +1,276 @@
+//! The embedded engine: windows in fjall, an LSM tree with atomic batches, in one directory.
+//!
+//! In: reports. Out: windows. A report is one batch with its place in the agent's sequence, handed to the system before
+//! it is acknowledged, so a killed process neither loses nor repeats one; [`Store::persist`] guards against power cuts.
+//!
+//! Appending writes deltas to the finest level only, with a note in `waiting`. [`Store::roll_up`] takes all that waits,
+//! adds it to every coarser level and removes the notes in one batch. Until then, reading a coarser level adds the
+//! waiting deltas. A slot of which many deltas have gathered is summed on the way. Layout of the keys: [`key`].
+
+mod key;
+mod open;
+mod roll;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
+use pitot_model::{Coverage, Report, TimeRange, Timestamp, Window, api::StoreStats, wire};
+use serde::{Deserialize, Serialize};
+
+use self::key::WindowKey;
+use crate::store::{Agent, Appended, Cube, Ledger, Levels, Store, StoreError, ledger, sharpest};
+
+/// Format of what is stored; a greater one is refused.
+pub const FORMAT: u32 = 1;
+
+/// Keys that one batch of [`Store::forget`] removes.
+const FORGET_BATCH: usize = 4_096;
+
+/// Windows in a directory.
+pub struct Embedded {
+    db: Database,
+    windows: Keyspace,
+    waiting: Keyspace,
+    coverage: Keyspace,
+    meta: Keyspace,
+    levels: Levels,
+    head: Head,
+    /// Deltas of the finest level that no coarser one holds yet: (start, number) to the resource's hash.
+    fresh: BTreeMap<(Timestamp, u64), u64>,
+    ledger: Ledger,
+    path: PathBuf,
+}
+
+/// What changes with every batch and is written with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Head {
+    /// Number of the next delta.
+    next: u64,
+    /// Number of the next alias.
+    next_alias: u64,
+    /// Windows in all levels and cubes.
+    windows: u64,
+    /// Greatest end of a window.
+    newest: Option<i64>,
+    /// In microseconds; as long as the levels.
+    horizons_us: Vec<i64>,
+}
+
+impl Head {
+    fn horizons(&self) -> Vec<Timestamp> {
+        self.horizons_us.iter().copied().map(Timestamp::from_micros).collect()
+    }
+}
+
+impl Embedded {
+    fn insert(&self, batch: &mut OwnedWriteBatch, head: &mut Head, key: WindowKey, window: &Window) {
+        batch.insert(&self.windows, key.bytes(), wire::encode_window(window));
+        head.windows += 1;
+    }
+
+    fn remove(&self, batch: &mut OwnedWriteBatch, head: &mut Head, key: impl AsRef<[u8]>) {
+        batch.remove(&self.windows, key.as_ref());
+        head.windows = head.windows.saturating_sub(1);
+    }
+
+    fn commit(&mut self, mut batch: OwnedWriteBatch, head: Head) -> Result<(), StoreError> {
+        batch.insert(&self.meta, "head", json(&head)?);
+        batch.commit().map_err(|e| open::error(e, &self.path))?;
+        self.head = head;
+        Ok(())
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Window>, StoreError> {
+        let value = self.windows.get(key).map_err(|e| open::error(e, &self.path))?;
+        value.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    fn coverage_of(&self, key: &[u8]) -> Result<Coverage, StoreError> {
+        let value = self.coverage.get(key).map_err(|e| open::error(e, &self.path))?;
+        value.map_or_else(|| Ok(Coverage::default()), |bytes| from_json(&bytes))
+    }
+
+    fn add_coverage(&self, batch: &mut OwnedWriteBatch, report: &Report) -> Result<(), StoreError> {
+        let at = ledger::coverage_at(report);
+        for level in 0..self.levels.len() {
+            let key = key::coverage(level as u8, at.floor(self.levels.width(level)));
+            let mut sum = self.coverage_of(&key)?;
+            sum.merge(&report.coverage);
+            batch.insert(&self.coverage, key, json(&sum)?);
+        }
+        Ok(())
+    }
+
+    fn forget_level(&mut self, level: usize, cutoff: Timestamp) -> Result<u64, StoreError> {
+        let mut n_windows = 0;
+        for cube in Cube::ALL {
+            let (from, to) = (key::slot(cube, level as u8, TimeRange::ALL.from), key::slot(cube, level as u8, cutoff));
+            loop {
+                let old = self.windows.range(from..to).take(FORGET_BATCH).map(fjall::Guard::key);
+                let old = old.collect::<fjall::Result<Vec<_>>>().map_err(|e| open::error(e, &self.path))?;
+                if old.is_empty() {
+                    break;
+                }
+                let (mut batch, mut head) = (self.db.batch(), self.head.clone());
+                head.horizons_us[level] = head.horizons_us[level].max(cutoff.as_micros());
+                old.iter().for_each(|key| self.remove(&mut batch, &mut head, key));
+                self.commit(batch, head)?;
+                n_windows += old.len() as u64;
+            }
+        }
+        let (from, to) = (key::coverage(level as u8, TimeRange::ALL.from), key::coverage(level as u8, cutoff));
+        let mut batch = self.db.batch();
+        for guard in self.coverage.range(from..to) {
+            batch.remove(&self.coverage, guard.key().map_err(|e| open::error(e, &self.path))?);
+        }
+        self.commit(batch, self.head.clone())?;
+        Ok(n_windows)
+    }
+
+    fn forget_agents(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        let names = self.ledger.unseen(before);
+        let mut batch = self.db.batch();
+        for name in &names {
+            batch.remove(&self.meta, format!("agent/{name}"));
+        }
+        self.commit(batch, self.head.clone())?;
+        names.iter().for_each(|name| self.ledger.remove(name));
+        Ok(())
+    }
+}
+
+impl Store for Embedded {
+    fn levels(&self) -> &Levels {
+        &self.levels
+    }
+
+    fn append(&mut self, report: &Report, now: Timestamp) -> Result<Appended, StoreError> {
+        let admitted = self.ledger.admit(&report.agent, report.sequence);
+        if admitted != Appended::Stored {
+            return Ok(admitted);
+        }
+        let (mut batch, mut head) = (self.db.batch(), self.head.clone());
+        let mut fresh = Vec::with_capacity(report.windows.len());
+        for window in &report.windows {
+            let width = self.levels.finest();
+            let (start, resource, number) =
+                (window.start.floor(width), key::resource_hash(&window.resource), head.next);
+            head.next += 1;
+            head.newest = head.newest.max(Some((start + width).as_micros()));
+            for cube in Cube::ALL {
+                let mut delta = cube.fold(window);
+                (delta.start, delta.width) = (start, width);
+                self.insert(&mut batch, &mut head, WindowKey { cube, level: 0, start, resource, number }, &delta);
+            }
+            batch.insert(&self.waiting, number.to_be_bytes(), key::waiting(start, resource));
+            fresh.push(((start, number), resource));
+        }
+        self.add_coverage(&mut batch, report)?;
+        for alias in &report.aliases {
+            batch.insert(&self.meta, open::alias_key(head.next_alias), open::alias_json(alias)?);
+            head.next_alias += 1;
+        }
+        let agent: Agent = self.ledger.after(report, now);
+        batch.insert(&self.meta, format!("agent/{}", agent.row.name), json(&agent)?);
+        self.commit(batch, head)?;
+        self.fresh.extend(fresh);
+        self.ledger.put(agent);
+        report.aliases.iter().for_each(|alias| self.ledger.alias(alias));
+        Ok(Appended::Stored)
+    }
+
+    fn scan(
+        &self,
+        cube: Cube,
+        level: usize,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&Window),
+    ) -> Result<(), StoreError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let (from, to) = (key::slot(cube, level as u8, range.from), key::slot(cube, level as u8, range.to));
+        for guard in self.windows.range(from..to) {
+            visit(&decode(&guard.value().map_err(|e| open::error(e, &self.path))?)?);
+        }
+        if level > 0 {
+            for (&(start, number), &resource) in self.fresh.range((range.from, 0)..(range.to, 0)) {
+                let key = WindowKey { cube, level: 0, start, resource, number }.bytes();
+                self.read(&key)?.iter().for_each(&mut *visit);
+            }
+        }
+        Ok(())
+    }
+
+    fn coverage(&self, level: usize, range: TimeRange) -> Result<Coverage, StoreError> {
+        let mut sum = Coverage::default();
+        if !range.is_empty() {
+            let (from, to) = (key::coverage(level as u8, range.from), key::coverage(level as u8, range.to));
+            for guard in self.coverage.range(from..to) {
+                sum.merge(&from_json(&guard.value().map_err(|e| open::error(e, &self.path))?)?);
+            }
+        }
+        Ok(sum)
+    }
+
+    fn horizon(&self, level: usize) -> Timestamp {
+        Timestamp::from_micros(self.head.horizons_us[level])
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn roll_up(&mut self) -> Result<(), StoreError> {
+        self.roll()
+    }
+
+    fn waiting(&self) -> usize {
+        self.fresh.len()
+    }
+
+    fn forget(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.roll()?;
+        let mut n_windows = 0;
+        for level in 0..self.levels.len() {
+            if let Some(cutoff) = self.levels.cutoff(level, now) {
+                n_windows += self.forget_level(level, cutoff)?;
+            }
+        }
+        self.forget_agents(now - ledger::AGENT_KEEP)?;
+        Ok(n_windows)
+    }
+
+    fn persist(&mut self) -> Result<(), StoreError> {
+        self.db.persist(PersistMode::SyncData).map_err(|e| open::error(e, &self.path))
+    }
+
+    fn stats(&self) -> StoreStats {
+        let level = sharpest(&self.head.horizons()) as u8;
+        let (from, to) =
+            (key::slot(Cube::Routes, level, TimeRange::ALL.from), key::slot(Cube::Routes, level, Timestamp::MAX));
+        let first = self.windows.range(from..to).next().and_then(|guard| guard.key().ok());
+        let rolled = first.and_then(|key| key::start_of(&key));
+        let fresh = self.fresh.keys().next().map(|(start, _)| *start);
+        StoreStats {
+            windows: self.head.windows,
+            disk_bytes: self.db.disk_space().unwrap_or(0),
+            oldest: rolled.into_iter().chain(fresh).min(),
+            newest: self.head.newest.map(Timestamp::from_micros),
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Window, StoreError> {
+    wire::decode_window(bytes).map_err(|e| StoreError::Damaged(e.to_string()))
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|e| StoreError::Damaged(e.to_string()))
+}
+
+fn from_json<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|e| StoreError::Damaged(e.to_string()))
+}

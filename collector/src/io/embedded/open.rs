@@ -1,0 +1,176 @@
+//! Opening the embedded store. In: a data directory. Out: a store, new or as it was left, or the reason why not.
+
+use std::{io, path::Path};
+
+use fjall::{Database, KeyspaceCreateOptions};
+use pitot_model::{Route, RouteAlias, TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Embedded, FORMAT, Head, from_json, json, key};
+use crate::store::{Agent, Ledger, Levels, StoreError};
+
+/// Directory of the store inside the data directory.
+const STORE: &str = "store";
+
+/// Bytes of blocks that are kept in memory; reading a range again costs nothing while it fits.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// Bytes of a keyspace that are written to a file at once. Small, since most of what is written is soon summed up.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// Least size of the journal that the engine takes.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+impl Embedded {
+    /// Opens the store in a data directory, or makes one where the directory is new or empty.
+    pub fn open(data: &Path, levels: Levels) -> Result<Self, StoreError> {
+        let path = data.to_path_buf();
+        let is_new = check(data)?;
+        let fail = |e| error(e, &path);
+        let db = Database::builder(data.join(STORE))
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(2)
+            .open()
+            .map_err(fail)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let meta = db.keyspace("meta", options).map_err(fail)?;
+        let head = Head {
+            next: 0,
+            next_alias: 0,
+            windows: 0,
+            newest: None,
+            horizons_us: vec![TimeRange::ALL.from.as_micros(); levels.len()],
+        };
+        let version = meta.get("version").map_err(fail)?;
+        if version.is_none() && !is_new && !meta.is_empty().map_err(fail)? {
+            return Err(StoreError::Foreign(path));
+        }
+        let mut store = Self {
+            windows: db.keyspace("windows", options).map_err(fail)?,
+            waiting: db.keyspace("waiting", options).map_err(fail)?,
+            coverage: db.keyspace("coverage", options).map_err(fail)?,
+            meta,
+            db,
+            levels,
+            head,
+            fresh: std::collections::BTreeMap::new(),
+            ledger: Ledger::default(),
+            path,
+        };
+        match version {
+            None => store.begin()?,
+            Some(version) => store.resume(&version)?,
+        }
+        Ok(store)
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        let mut batch = self.db.batch();
+        batch.insert(&self.meta, "version", FORMAT.to_be_bytes());
+        batch.insert(&self.meta, "levels", self.levels.describe());
+        self.commit(batch, self.head.clone())?;
+        self.db.persist(fjall::PersistMode::SyncAll).map_err(|e| error(e, &self.path))
+    }
+
+    fn resume(&mut self, version: &[u8]) -> Result<(), StoreError> {
+        let found = version.try_into().map(u32::from_be_bytes);
+        let found = found.map_err(|_| StoreError::Damaged("the version mark is not a number".into()))?;
+        if found > FORMAT {
+            return Err(StoreError::Newer { path: self.path.clone(), found: found.to_string(), known: FORMAT });
+        }
+        let get = |key: &str| self.meta.get(key).map_err(|e| error(e, &self.path));
+        let (found, wanted) = (get("levels")?.unwrap_or_default(), self.levels.describe());
+        if *found != *wanted.as_bytes() {
+            let found = String::from_utf8_lossy(&found).into_owned();
+            return Err(StoreError::Levels { path: self.path.clone(), found, wanted });
+        }
+        let head = get("head")?.ok_or_else(|| StoreError::Damaged("its head is missing".into()))?;
+        self.head = from_json(&head)?;
+        if self.head.horizons_us.len() != self.levels.len() {
+            return Err(StoreError::Damaged("its head does not fit its levels".into()));
+        }
+        self.load_ledger()?;
+        self.load_waiting()
+    }
+
+    fn load_ledger(&mut self) -> Result<(), StoreError> {
+        for guard in self.meta.prefix("alias/") {
+            let value = guard.value().map_err(|e| error(e, &self.path))?;
+            let alias: StoredAlias = from_json(&value)?;
+            self.ledger.alias(&RouteAlias { service: alias.service, from: alias.from, to: alias.to });
+        }
+        for guard in self.meta.prefix("agent/") {
+            let value = guard.value().map_err(|e| error(e, &self.path))?;
+            self.ledger.put(from_json::<Agent>(&value)?);
+        }
+        Ok(())
+    }
+
+    fn load_waiting(&mut self) -> Result<(), StoreError> {
+        for guard in self.waiting.iter() {
+            let (number, value) = guard.into_inner().map_err(|e| error(e, &self.path))?;
+            let number = (*number).try_into().map(u64::from_be_bytes).ok();
+            let entry: Option<(u64, (Timestamp, u64))> = number.zip(key::waiting_of(&value));
+            let (number, (start, resource)) =
+                entry.ok_or_else(|| StoreError::Damaged("a note of what waits is cut".into()))?;
+            self.fresh.insert((start, number), resource);
+        }
+        Ok(())
+    }
+}
+
+/// An alias as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredAlias {
+    service: String,
+    from: Route,
+    to: Route,
+}
+
+pub(super) fn alias_json(a: &RouteAlias) -> Result<Vec<u8>, StoreError> {
+    json(&StoredAlias { service: a.service.clone(), from: a.from.clone(), to: a.to.clone() })
+}
+
+/// Aliases are read in the order in which they came.
+pub(super) fn alias_key(number: u64) -> Vec<u8> {
+    [b"alias/".as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// The engine's error in our words.
+pub(super) fn error(e: fjall::Error, path: &Path) -> StoreError {
+    match e {
+        fjall::Error::Locked => StoreError::Locked(path.into()),
+        fjall::Error::Poisoned => StoreError::Poisoned,
+        fjall::Error::InvalidVersion(Some(v)) if !matches!(v, fjall::FormatVersion::V3) => {
+            StoreError::Damaged(format!("its engine is of another version ({v:?})"))
+        }
+        fjall::Error::InvalidVersion(_) => {
+            StoreError::Newer { path: path.into(), found: "of a newer engine".into(), known: FORMAT }
+        }
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error(e),
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+fn io_error(e: io::Error) -> StoreError {
+    match e.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        _ => StoreError::Io(e),
+    }
+}
+
+/// Whether the data directory is new; an error where it is none of ours.
+fn check(data: &Path) -> Result<bool, StoreError> {
+    match std::fs::metadata(data) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(e) => return Err(io_error(e)),
+        Ok(m) if !m.is_dir() => return Err(StoreError::Foreign(data.into())),
+        Ok(_) => {}
+    }
+    if data.join(STORE).is_dir() {
+        return Ok(false);
+    }
+    let is_empty = std::fs::read_dir(data).map_err(io_error)?.next().is_none();
+    if is_empty { Ok(true) } else { Err(StoreError::Foreign(data.into())) }
+}

@@ -1,0 +1,132 @@
+//! The contract suite for the embedded engine, and what only an engine with a disk can get wrong.
+
+use std::path::Path;
+
+use super::*;
+use crate::store::{
+    StoreError,
+    contract::{self, at, count, levels, put, range, report, sum},
+};
+
+fn open(path: &Path) -> Embedded {
+    Embedded::open(path, levels()).expect("opens")
+}
+
+#[test]
+fn the_embedded_engine_keeps_the_contract() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut n = 0;
+    contract::all(&mut || {
+        n += 1;
+        Box::new(open(&dir.path().join(n.to_string())))
+    });
+}
+
+#[test]
+fn what_was_appended_survives_a_process_that_never_closes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut want = 0;
+    for round in 0..5_u64 {
+        let mut store = open(dir.path());
+        assert_eq!(count(&store, Cube::Full, 0, range(0, 7_200)), want, "round {round}");
+        for i in 0..10 {
+            let sequence = round * 10 + i + 1;
+            assert_eq!(
+                store.append(&report(sequence, &[(60 * i as i64, 3)]), at(0)).expect("appends"),
+                Appended::Stored
+            );
+            want += 3;
+            if i == 5 {
+                store.roll_up().expect("rolls up");
+            }
+        }
+        assert_eq!(store.append(&report(1, &[(0, 3)]), at(0)).expect("appends"), Appended::Duplicate);
+        let levels: Vec<_> = (0..4).map(|level| sum(&store, Cube::Routes, level, range(0, 7_200))).collect();
+        assert!(levels.windows(2).all(|pair| pair[0] == pair[1]), "round {round}");
+    }
+    let store = open(dir.path());
+    assert_eq!(store.waiting(), 4, "what waits is remembered");
+    assert_eq!(store.ledger().agents().agents[0].sequence, 50);
+    for level in 0..4 {
+        assert_eq!(count(&store, Cube::Consumers, level, range(0, 7_200)), want, "{level}");
+    }
+}
+
+#[test]
+fn aliases_and_horizons_survive() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let route = |template: &str| pitot_model::Route::new("GET", template);
+    {
+        let mut store = open(dir.path());
+        let mut r = report(1, &[(0, 1)]);
+        let alias = pitot_model::RouteAlias { service: "shop".into(), from: route("/a"), to: route("/{slug}") };
+        r.aliases.push(alias);
+        store.append(&r, at(0)).expect("appends");
+        store.forget(at(7 * 3_600)).expect("forgets");
+    }
+    let store = open(dir.path());
+    assert_eq!(store.ledger().aliases().resolve("shop", &route("/a")), &route("/{slug}"));
+    assert_eq!(store.horizon(0), at(3_600));
+    assert_eq!(store.stats().windows, 9, "three cubes at three coarser levels");
+}
+
+#[test]
+fn directories_that_are_no_store_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("passwd"), "root").expect("writes");
+    let refused = Embedded::open(dir.path(), levels()).err();
+    assert!(matches!(refused, Some(StoreError::Foreign(_))), "{refused:?}");
+    let refused = Embedded::open(&dir.path().join("passwd"), levels()).err();
+    assert!(matches!(refused, Some(StoreError::Foreign(_))), "{refused:?}");
+    assert!(!dir.path().join("store").exists(), "nothing was written");
+}
+
+#[test]
+fn a_store_in_use_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let _first = open(dir.path());
+    let refused = Embedded::open(dir.path(), levels()).err();
+    assert!(matches!(refused, Some(StoreError::Locked(_))), "{refused:?}");
+}
+
+#[test]
+fn stores_of_newer_versions_and_other_levels_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    put(&mut open(dir.path()), 1, &[(0, 1)]);
+    let other = Levels::new(std::time::Duration::from_secs(1), &crate::store::Retention::default()).expect("valid");
+    let refused = Embedded::open(dir.path(), other).err();
+    assert!(matches!(refused, Some(StoreError::Levels { .. })), "{refused:?}");
+    open(dir.path()).meta.insert("version", (FORMAT + 1).to_be_bytes()).expect("writes");
+    let refused = Embedded::open(dir.path(), levels()).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(refused.contains("newer version (format 2, this program reads up to 1)"), "{refused}");
+}
+
+#[test]
+fn an_engine_of_a_newer_version_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(open(dir.path()));
+    std::fs::write(dir.path().join("store/version"), b"FJL\x09").expect("writes");
+    let refused = Embedded::open(dir.path(), levels()).err();
+    assert!(matches!(refused, Some(StoreError::Newer { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_torn_journal_loses_at_most_the_last_report() {
+    let dir = tempfile::tempdir().expect("a directory");
+    {
+        let mut store = open(dir.path());
+        for sequence in 1..=20 {
+            put(&mut store, sequence, &[(0, 3)]);
+        }
+    }
+    let journal = dir.path().join("store/0.jnl");
+    let bytes = std::fs::read(&journal).expect("reads");
+    let end = bytes.iter().rposition(|b| *b != 0).expect("not empty");
+    std::fs::write(&journal, &bytes[..end - 5]).expect("writes");
+    let store = open(dir.path());
+    let sequence = store.ledger().agents().agents[0].sequence;
+    assert!(sequence >= 19, "{sequence}");
+    for level in 0..4 {
+        assert_eq!(count(&store, Cube::Full, level, range(0, 3_600)), 3 * sequence, "{level}: whole reports only");
+    }
+}

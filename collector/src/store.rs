@@ -1,0 +1,133 @@
+//! Waist 3: where windows are kept. In: reports. Out: windows of a cube, a level of detail and a range; coverage; agents.
+//!
+//! A store keeps three cubes ([`Cube`]) at several levels of detail ([`Levels`]). Windows are deltas, so what it
+//! gives for a range is any number of windows whose sum is the truth: at every moment, at every level that still holds
+//! the range, late data included. One thread owns a store.
+
+pub mod alias;
+#[cfg(test)]
+pub(crate) mod contract;
+mod cube;
+pub mod ledger;
+mod levels;
+mod memory;
+
+use std::path::PathBuf;
+
+use pitot_model::{Coverage, Report, TimeRange, Timestamp, Window, api::StoreStats};
+
+pub use alias::Aliases;
+pub use cube::Cube;
+pub use ledger::{Agent, Ledger};
+pub use levels::{Level, Levels, LevelsError, Retention};
+pub use memory::Memory;
+
+/// An engine that keeps windows. Every engine passes the contract suite beside this module.
+pub trait Store: Send {
+    /// The levels of detail, finest first.
+    fn levels(&self) -> &Levels;
+
+    /// Stores a report whole or not at all: its windows, coverage, aliases and its place in the agent's sequence.
+    /// A report that was stored before changes nothing. Windows must fit into slots of the finest level.
+    fn append(&mut self, report: &Report, now: Timestamp) -> Result<Appended, StoreError>;
+
+    /// Visits deltas whose sum is what happened in `range`, which must be aligned to the width of `level`. A visited
+    /// window may be narrower than the level, and lies within one slot of it. Routes are as they were shipped: see
+    /// [`Ledger::aliases`].
+    fn scan(
+        &self,
+        cube: Cube,
+        level: usize,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&Window),
+    ) -> Result<(), StoreError>;
+
+    /// Coverage of the reports whose data ends in `range`, which must be aligned to the width of `level`.
+    fn coverage(&self, level: usize, range: TimeRange) -> Result<Coverage, StoreError>;
+
+    /// What came before this moment is not complete at this level any more; ranges from here on are.
+    fn horizon(&self, level: usize) -> Timestamp;
+
+    /// Agents and aliases.
+    fn ledger(&self) -> &Ledger;
+
+    /// Brings coarser levels up to date and joins deltas. Answers are the same before and after; cost and size differ.
+    fn roll_up(&mut self) -> Result<(), StoreError>;
+
+    /// Deltas that wait for [`Store::roll_up`].
+    fn waiting(&self) -> usize;
+
+    /// Drops what is older than its level's retention. Answers how many windows went.
+    fn forget(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Survives a power cut from here on; a killed process loses nothing that was appended, with or without this.
+    fn persist(&mut self) -> Result<(), StoreError>;
+
+    /// What it holds.
+    fn stats(&self) -> StoreStats;
+}
+
+/// The finest level that has never forgotten anything, else the coarsest: it knows best when data begins.
+pub(crate) fn sharpest(horizons: &[Timestamp]) -> usize {
+    horizons.iter().position(|h| *h == TimeRange::ALL.from).unwrap_or(horizons.len() - 1)
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is stored now.
+    Stored,
+    /// It was stored before; nothing changed.
+    Duplicate,
+    /// It belongs to an incarnation so old that nobody knows any more whether it was stored; nothing changed.
+    Stale,
+    /// It comes from a new agent and [`ledger::AGENTS`] are known already; nothing changed.
+    TooManyAgents,
+}
+
+/// Why a store could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory holds something else.
+    #[error("`{0}` is not a pitot data directory; name an empty or a new one")]
+    Foreign(PathBuf),
+    /// Another process has it.
+    #[error("`{0}` is in use by another process; stop that one, or name another data directory")]
+    Locked(PathBuf),
+    /// Written by a newer version.
+    #[error(
+        "`{path}` was written by a newer version (format {found}, this program reads up to {known}); upgrade this program"
+    )]
+    Newer {
+        /// The data directory.
+        path: PathBuf,
+        /// The format found, or the word of the engine.
+        found: String,
+        /// The newest format that is read.
+        known: u32,
+    },
+    /// It was made with other levels.
+    #[error(
+        "`{path}` was made with levels {found}, the configuration says {wanted}; set `window` back or name another data directory"
+    )]
+    Levels {
+        /// The data directory.
+        path: PathBuf,
+        /// Widths found.
+        found: String,
+        /// Widths configured.
+        wanted: String,
+    },
+    /// No room is left.
+    #[error("no space is left for the store; free some and start again")]
+    Full,
+    /// The system refused.
+    #[error("cannot use the store: {0}; check the directory, its owner and the disk")]
+    Io(#[from] std::io::Error),
+    /// An earlier write failed, and what is on disk is not certain until the next start.
+    #[error("the store stopped after a failed write; see the log, then start again")]
+    Poisoned,
+    /// What was read makes no sense.
+    #[error("the store is damaged: {0}; restore it from a backup or name another data directory")]
+    Damaged(String),
+}

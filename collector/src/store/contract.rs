@@ -1,0 +1,216 @@
+//! What every engine must hold: one function per law, called for each engine with an empty store.
+//!
+//! In: an engine. Out: panics. The laws speak of answers only, never of how an engine keeps them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use pitot_model::{
+    AgentId, Cell, Consumer, Coverage, Evidence, Reason, Report, Resource, Route, RouteAlias, Stats, Status, TimeRange,
+    Timestamp, Window,
+};
+
+use super::{Appended, Cube, Levels, Retention, Store};
+
+/// Ten seconds, a minute, ten minutes, an hour.
+pub(crate) fn levels() -> Levels {
+    Levels::new(Duration::from_secs(10), &Retention::default()).expect("ten seconds divide a minute")
+}
+
+/// All laws but those about time passing between processes.
+pub(crate) fn all(make: &mut dyn FnMut() -> Box<dyn Store>) {
+    an_empty_store_answers_nothing(&mut *make());
+    what_goes_in_comes_out(&mut *make());
+    levels_agree_before_and_after_rolling_up(&mut *make());
+    duplicates_change_nothing(&mut *make());
+    late_deltas_add_up(&mut *make());
+    resources_stay_apart(&mut *make());
+    coverage_lies_in_its_slot(&mut *make());
+    old_slots_are_forgotten_by_level(&mut *make());
+    aliases_are_kept(&mut *make());
+}
+
+fn an_empty_store_answers_nothing(store: &mut dyn Store) {
+    assert_eq!(count(store, Cube::Full, 0, TimeRange::ALL), 0);
+    store.roll_up().expect("rolls up");
+    assert_eq!(store.forget(Timestamp::from_secs(1_000_000)).expect("forgets"), 0);
+    let stats = store.stats();
+    assert_eq!((stats.windows, stats.oldest, stats.newest), (0, None, None));
+}
+
+fn what_goes_in_comes_out(store: &mut dyn Store) {
+    put(store, 1, &[(0, 3), (10, 4), (600, 5)]);
+    for cube in Cube::ALL {
+        assert_eq!(count(store, cube, 0, range(0, 10)), 3, "{cube:?}");
+        assert_eq!(count(store, cube, 0, range(10, 20)), 4, "{cube:?}");
+        assert_eq!(count(store, cube, 0, range(0, 610)), 12, "{cube:?}");
+        assert_eq!(count(store, cube, 0, range(20, 600)), 0, "{cube:?}");
+        assert_eq!(count(store, cube, 0, range(600, 0)), 0, "{cube:?}: an empty range");
+    }
+    let stats = store.stats();
+    assert_eq!((stats.oldest, stats.newest), (Some(at(0)), Some(at(610))));
+}
+
+fn levels_agree_before_and_after_rolling_up(store: &mut dyn Store) {
+    for (sequence, start) in (1..).zip((0..7_200).step_by(50)) {
+        put(store, sequence, &[(start, 1 + sequence), (start % 3_600, 2)]);
+        if sequence % 17 == 0 {
+            store.roll_up().expect("rolls up");
+        }
+    }
+    let all = range(0, 7_200);
+    let mut before = Vec::new();
+    for cube in Cube::ALL {
+        let want = sum(store, cube, 0, all);
+        for level in 1..store.levels().len() {
+            assert_eq!(sum(store, cube, level, all), want, "{cube:?} {level}");
+        }
+        before.push(want);
+    }
+    store.roll_up().expect("rolls up");
+    assert_eq!(store.waiting(), 0);
+    for (cube, want) in Cube::ALL.into_iter().zip(before) {
+        for level in 0..store.levels().len() {
+            assert_eq!(sum(store, cube, level, all), want, "{cube:?} {level}");
+        }
+    }
+}
+
+fn duplicates_change_nothing(store: &mut dyn Store) {
+    let report = report(1, &[(0, 3)]);
+    assert_eq!(store.append(&report, at(10)).expect("appends"), Appended::Stored);
+    for _ in 0..2 {
+        assert_eq!(store.append(&report, at(11)).expect("appends"), Appended::Duplicate);
+        store.roll_up().expect("rolls up");
+    }
+    assert_eq!(count(store, Cube::Full, 0, range(0, 10)), 3);
+    assert_eq!(store.coverage(0, range(0, 10)).expect("reads").transactions, 3);
+    assert_eq!(store.ledger().agents().agents[0].coverage.transactions, 3);
+    assert_eq!(store.ledger().sequence(&report.agent), 1);
+}
+
+fn late_deltas_add_up(store: &mut dyn Store) {
+    put(store, 1, &[(0, 1), (3_600, 1)]);
+    store.roll_up().expect("rolls up");
+    put(store, 2, &[(0, 10)]);
+    for level in 0..store.levels().len() {
+        assert_eq!(count(store, Cube::Routes, level, range(0, 3_600)), 11, "{level}");
+    }
+    store.roll_up().expect("rolls up");
+    for sequence in 3..40 {
+        put(store, sequence, &[(0, 1)]);
+        store.roll_up().expect("rolls up");
+    }
+    for level in 0..store.levels().len() {
+        assert_eq!(count(store, Cube::Routes, level, range(0, 3_600)), 48, "{level}");
+    }
+    let windows = store.stats().windows;
+    assert!(windows < 40 * 3, "{windows} windows: deltas of a slot are joined");
+}
+
+fn resources_stay_apart(store: &mut dyn Store) {
+    let mut report = report(1, &[(0, 1), (0, 2), (0, 4)]);
+    for (window, version) in report.windows.iter_mut().zip(["1", "2", "2"]) {
+        window.resource.version = version.into();
+    }
+    store.append(&report, at(10)).expect("appends");
+    store.roll_up().expect("rolls up");
+    for level in 0..store.levels().len() {
+        let mut by_version: BTreeMap<String, u64> = BTreeMap::new();
+        let mut visit = |w: &Window| *by_version.entry(w.resource.version.clone()).or_default() += w.count();
+        store.scan(Cube::Full, level, range(0, 3_600), &mut visit).expect("scans");
+        assert_eq!(by_version, BTreeMap::from([("1".into(), 1), ("2".into(), 6)]), "{level}");
+    }
+}
+
+fn coverage_lies_in_its_slot(store: &mut dyn Store) {
+    put(store, 1, &[(0, 3)]);
+    put(store, 2, &[(3_600, 4)]);
+    for level in 0..store.levels().len() {
+        let read = |from, to| store.coverage(level, range(from, to)).expect("reads");
+        assert_eq!(read(0, 3_600).transactions, 3, "{level}");
+        assert_eq!(read(0, 7_200).get(Reason::LineMalformed), 2, "{level}");
+    }
+}
+
+fn old_slots_are_forgotten_by_level(store: &mut dyn Store) {
+    put(store, 1, &[(0, 1), (36_000, 2)]);
+    let seven_hours = at(7 * 3_600);
+    assert!(store.forget(seven_hours).expect("forgets") >= 3, "the first slot, in three cubes");
+    assert_eq!(store.horizon(0), at(3_600), "what ended more than six hours ago is gone");
+    assert_eq!(store.horizon(1), TimeRange::ALL.from);
+    assert_eq!(count(store, Cube::Full, 0, range(0, 36_010)), 2);
+    for level in 1..store.levels().len() {
+        assert_eq!(count(store, Cube::Full, level, range(0, 39_600)), 3, "{level}: coarser levels keep it");
+    }
+    assert_eq!(store.forget(seven_hours).expect("forgets"), 0, "nothing is left to forget");
+    store.forget(at(500 * 86_400)).expect("forgets");
+    assert_eq!(store.stats().windows, 0, "and some day all is gone");
+    assert_eq!(store.coverage(3, range(0, 39_600)).expect("reads"), Coverage::default());
+}
+
+fn aliases_are_kept(store: &mut dyn Store) {
+    let mut report = report(1, &[(0, 1)]);
+    let (from, to) = (Route::new("GET", "/users/bob"), Route::new("GET", "/users/{slug}"));
+    report.aliases.push(RouteAlias { service: "shop".into(), from: from.clone(), to: to.clone() });
+    store.append(&report, at(10)).expect("appends");
+    assert_eq!(store.ledger().aliases().resolve("shop", &from), &to);
+}
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_secs(seconds)
+}
+
+pub(crate) fn range(from: i64, to: i64) -> TimeRange {
+    TimeRange::new(at(from), at(to))
+}
+
+/// A report with a window per (start in seconds, transactions).
+pub(crate) fn report(sequence: u64, windows: &[(i64, u64)]) -> Report {
+    let mut report = Report { agent: AgentId { name: "web".into(), incarnation: 1 }, sequence, ..Report::default() };
+    for &(start, n) in windows {
+        let resource = Resource { service: "shop".into(), ..Resource::default() };
+        let mut w = Window::new(at(start), Duration::from_secs(10), resource);
+        w.routes = vec![Route::new("GET", "/a"), Route::new("GET", "/b")];
+        w.consumers = vec![Consumer::new("x", Evidence::Key), Consumer::new("y", Evidence::Key)];
+        for i in 0..n {
+            let (route, consumer) = ((i % 2) as u32, (i / 2 % 2) as u32);
+            let status = Status::code(if i % 5 == 4 { 500 } else { 200 });
+            let mut stats = Stats { count: 1, request_bytes: 1, response_bytes: i, ..Stats::default() };
+            stats.duration.record(1_000 * (i + 1));
+            let same = |c: &&mut Cell| (c.route, c.consumer, c.status) == (route, consumer, status);
+            match w.cells.iter_mut().find(same) {
+                Some(cell) => cell.stats.merge(&stats),
+                None => w.cells.push(Cell { route, consumer, status, stats }),
+            }
+        }
+        report.coverage.transactions += n;
+        report.windows.push(w);
+    }
+    report.coverage.add(Reason::LineMalformed, 1);
+    report
+}
+
+pub(crate) fn put(store: &mut dyn Store, sequence: u64, windows: &[(i64, u64)]) {
+    let appended = store.append(&report(sequence, windows), at(0)).expect("appends");
+    assert_eq!(appended, Appended::Stored);
+}
+
+pub(crate) fn count(store: &dyn Store, cube: Cube, level: usize, range: TimeRange) -> u64 {
+    let mut n = 0;
+    store.scan(cube, level, range, &mut |w| n += w.count()).expect("scans");
+    n
+}
+
+/// Everything in a range as one window.
+pub(crate) fn sum(store: &dyn Store, cube: Cube, level: usize, range: TimeRange) -> Window {
+    let mut windows = Vec::new();
+    store.scan(cube, level, range, &mut |w| windows.push(w.clone())).expect("scans");
+    let mut sum = Window::sum(&windows).expect("there are some").canonical();
+    (sum.start, sum.width) = (range.from, range.len());
+    sum
+}
+
+#[test]
+fn the_memory_engine_keeps_the_contract() {
+    all(&mut || Box::new(super::Memory::new(levels())));
+}

@@ -1,0 +1,228 @@
+//! Who has shipped what: agents, their last sequences, and route aliases. In: reports. Out: whether one is new.
+//!
+//! Pure bookkeeping that every engine keeps in memory and writes down in the same batch as the data.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use pitot_model::{
+    AgentId, Coverage, Report, RouteAlias, Timestamp,
+    api::{AgentRow, Agents},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Aliases, Appended};
+
+/// Agents that are known at a time; reports of further ones are refused until old ones are forgotten.
+pub const AGENTS: usize = 10_000;
+
+/// Incarnations of one agent whose last sequence is kept. An agent starts anew and ships what its spool holds of
+/// earlier starts, which is rarely more than one or two.
+const INCARNATIONS: usize = 8;
+
+/// How long an agent is known after its last report; its spool will hardly be older.
+pub const AGENT_KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// The moment that a report's coverage is counted under: the start of its newest window, else when it was made.
+pub fn coverage_at(report: &Report) -> Timestamp {
+    report.windows.iter().map(|w| w.start).max().unwrap_or(report.made)
+}
+
+/// Agents, sequences and aliases.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    agents: BTreeMap<String, Agent>,
+    aliases: Aliases,
+    refused_aliases: u64,
+}
+
+/// One agent and how far each of its incarnations is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agent {
+    /// As the API shows it.
+    pub row: AgentRow,
+    /// (incarnation, last sequence), ascending.
+    pub incarnations: Vec<(u64, u64)>,
+}
+
+impl Ledger {
+    /// What appending this report would be.
+    pub fn admit(&self, id: &AgentId, sequence: u64) -> Appended {
+        let Some(agent) = self.agents.get(&id.name) else {
+            return if self.agents.len() < AGENTS { Appended::Stored } else { Appended::TooManyAgents };
+        };
+        match agent.incarnations.iter().find(|(incarnation, _)| *incarnation == id.incarnation) {
+            Some((_, last)) if sequence <= *last => Appended::Duplicate,
+            Some(_) => Appended::Stored,
+            None if agent.is_forgotten(id.incarnation) => Appended::Stale,
+            None => Appended::Stored,
+        }
+    }
+
+    /// The agent as it will be once this report is stored.
+    pub fn after(&self, report: &Report, now: Timestamp) -> Agent {
+        let mut agent = self.agents.get(&report.agent.name).cloned().unwrap_or_else(|| Agent::new(&report.agent.name));
+        agent.note(report, now);
+        agent
+    }
+
+    /// Takes an agent as it is now.
+    pub fn put(&mut self, agent: Agent) {
+        self.agents.insert(agent.row.name.clone(), agent);
+    }
+
+    /// Takes an alias; refused ones are counted.
+    pub fn alias(&mut self, alias: &RouteAlias) {
+        if self.aliases.insert(alias).is_err() {
+            self.refused_aliases += 1;
+        }
+    }
+
+    /// Last sequence stored of an incarnation; 0 before the first.
+    pub fn sequence(&self, id: &AgentId) -> u64 {
+        let agent = self.agents.get(&id.name);
+        let known = agent.and_then(|a| a.incarnations.iter().find(|(incarnation, _)| *incarnation == id.incarnation));
+        known.map_or(0, |(_, last)| *last)
+    }
+
+    /// Names of agents that were not seen since `before`; [`Ledger::remove`] makes room for others.
+    pub fn unseen(&self, before: Timestamp) -> Vec<String> {
+        self.agents.values().filter(|a| a.row.last_seen < before).map(|a| a.row.name.clone()).collect()
+    }
+
+    /// Forgets an agent.
+    pub fn remove(&mut self, name: &str) {
+        self.agents.remove(name);
+    }
+
+    /// Present names of routes.
+    pub fn aliases(&self) -> &Aliases {
+        &self.aliases
+    }
+
+    /// Aliases that were not taken since the start: cycles, or beyond the budget.
+    pub fn refused_aliases(&self) -> u64 {
+        self.refused_aliases
+    }
+
+    /// All agents by name.
+    pub fn agents(&self) -> Agents {
+        Agents { agents: self.agents.values().map(|a| a.row.clone()).collect() }
+    }
+
+    /// No transaction that ends before this moment is still expected: the least watermark among the agents that were
+    /// seen since `live_since`. Without such agents nothing is expected at all, and it is the greatest of the others;
+    /// the epoch when there was never one.
+    pub fn watermark(&self, live_since: Timestamp) -> Timestamp {
+        let rows = || self.agents.values().map(|a| &a.row);
+        let live = rows().filter(|r| r.last_seen >= live_since).map(|r| r.watermark).min();
+        live.or_else(|| rows().map(|r| r.watermark).max()).unwrap_or(Timestamp::EPOCH)
+    }
+}
+
+impl Agent {
+    fn new(name: &str) -> Self {
+        let row = AgentRow {
+            name: name.to_owned(),
+            incarnation: 0,
+            sequence: 0,
+            program: String::new(),
+            last_seen: Timestamp::EPOCH,
+            clock_offset_ms: 0,
+            watermark: Timestamp::EPOCH,
+            coverage: Coverage::default(),
+        };
+        Self { row, incarnations: Vec::new() }
+    }
+
+    fn is_forgotten(&self, incarnation: u64) -> bool {
+        let oldest = self.incarnations.first().map_or(0, |(oldest, _)| *oldest);
+        self.incarnations.len() >= INCARNATIONS && incarnation < oldest
+    }
+
+    fn note(&mut self, report: &Report, now: Timestamp) {
+        let id = &report.agent;
+        match self.incarnations.binary_search_by_key(&id.incarnation, |(incarnation, _)| *incarnation) {
+            Ok(i) => self.incarnations[i].1 = report.sequence,
+            Err(i) => self.incarnations.insert(i, (id.incarnation, report.sequence)),
+        }
+        if self.incarnations.len() > INCARNATIONS {
+            self.incarnations.remove(0);
+        }
+        self.row.coverage.merge(&report.coverage);
+        self.row.last_seen = now;
+        if id.incarnation < self.row.incarnation {
+            return;
+        }
+        self.row.incarnation = id.incarnation;
+        self.row.sequence = report.sequence;
+        self.row.program.clone_from(&report.program);
+        self.row.clock_offset_ms = (report.made.as_micros().saturating_sub(now.as_micros())) / 1_000;
+        // What is still to come cannot lie in the future: an agent that is done says "nothing more" by a far moment.
+        self.row.watermark = report.watermark.min(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(incarnation: u64, sequence: u64, watermark: i64) -> Report {
+        Report {
+            agent: AgentId { name: "a".into(), incarnation },
+            sequence,
+            watermark: Timestamp::from_secs(watermark),
+            ..Report::default()
+        }
+    }
+
+    fn take(ledger: &mut Ledger, report: &Report, now: Timestamp) -> Appended {
+        let answer = ledger.admit(&report.agent, report.sequence);
+        if answer == Appended::Stored {
+            ledger.put(ledger.after(report, now));
+        }
+        answer
+    }
+
+    #[test]
+    fn each_sequence_of_an_incarnation_counts_once() {
+        let mut ledger = Ledger::default();
+        for (incarnation, sequence, want) in [
+            (1, 1, Appended::Stored),
+            (1, 1, Appended::Duplicate),
+            (1, 3, Appended::Stored),
+            (1, 2, Appended::Duplicate),
+            (2, 1, Appended::Stored),
+            (1, 4, Appended::Stored),
+            (2, 1, Appended::Duplicate),
+        ] {
+            let got = take(&mut ledger, &report(incarnation, sequence, 0), Timestamp::EPOCH);
+            assert_eq!(got, want, "{incarnation} {sequence}");
+        }
+        let row = &ledger.agents().agents[0];
+        assert_eq!((row.incarnation, row.sequence), (2, 1), "the newest incarnation is shown");
+    }
+
+    #[test]
+    fn incarnations_beyond_memory_are_not_guessed() {
+        let mut ledger = Ledger::default();
+        for incarnation in 10..20 {
+            assert_eq!(take(&mut ledger, &report(incarnation, 1, 0), Timestamp::EPOCH), Appended::Stored);
+        }
+        assert_eq!(take(&mut ledger, &report(10, 1, 0), Timestamp::EPOCH), Appended::Stale);
+        assert_eq!(take(&mut ledger, &report(19, 1, 0), Timestamp::EPOCH), Appended::Duplicate);
+    }
+
+    #[test]
+    fn the_watermark_is_that_of_the_slowest_live_agent() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.watermark(Timestamp::EPOCH), Timestamp::EPOCH);
+        let mut slow = report(1, 1, 50);
+        take(&mut ledger, &slow, Timestamp::from_secs(60));
+        slow.agent.name = "b".into();
+        slow.watermark = Timestamp::MAX;
+        take(&mut ledger, &slow, Timestamp::from_secs(100));
+        for (live_since, want) in [(0, 50), (90, 100), (200, 100)] {
+            assert_eq!(ledger.watermark(Timestamp::from_secs(live_since)), Timestamp::from_secs(want), "{live_since}");
+        }
+    }
+}
