@@ -1,0 +1,107 @@
+//! The Grafana board and the Prometheus rules. In: the files below dashboards/. Out: they load, they ask for metrics
+//! that exist, and the alerts fire when they should; the last by promtool, where it is installed.
+#![expect(clippy::panic, reason = "a helper that fails is a test that fails")]
+
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+
+use serde_json::Value;
+
+/// What `/metrics` of the collector offers.
+const METRICS: &[&str] = &[
+    "http_server_request_duration_seconds",
+    "pitot_reports_total",
+    "pitot_transactions_total",
+    "pitot_coverage_total",
+    "pitot_anomalies_open",
+    "pitot_anomalies_total",
+    "pitot_agents",
+    "pitot_agent_last_seen_timestamp_seconds",
+    "pitot_watermark_timestamp_seconds",
+    "pitot_store_disk_bytes",
+    "pitot_store_windows",
+    "pitot_build_info",
+];
+
+const RULES: &str = "prometheus/pitot.rules.yml";
+const RULE_TESTS: &str = "prometheus/pitot.rules.test.yml";
+const BOARD: &str = "grafana/pitot.json";
+
+#[test]
+fn boards_and_rules_ask_for_metrics_that_exist() {
+    for file in [RULES, RULE_TESTS, BOARD] {
+        for name in metrics_named_in(&read(file)) {
+            let base = ["_bucket", "_count", "_sum"].iter().find_map(|s| name.strip_suffix(s)).unwrap_or(&name);
+            let exists = METRICS.contains(&name.as_str()) || METRICS.contains(&base);
+            assert!(exists, "{file}: `{name}` is no metric of the collector; it has {METRICS:?}");
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_on_the_board() {
+    let named = metrics_named_in(&read(BOARD));
+    for metric in METRICS {
+        assert!(named.iter().any(|n| n.starts_with(metric)), "{BOARD}: no panel shows `{metric}`");
+    }
+}
+
+#[test]
+fn every_loss_lowers_the_recorded_coverage() {
+    let rules = read(RULES);
+    let listed = rules.split("pitot_coverage_total{reason=~\"").nth(1).and_then(|rest| rest.split('"').next());
+    let listed: BTreeSet<_> = listed.expect("the coverage rule lists reasons").split('|').collect();
+    let losses = pitot_model::Reason::ALL.iter().filter(|r| r.is_loss()).map(|r| r.name()).collect();
+    assert_eq!(listed, losses, "{RULES}: pitot:coverage:ratio_rate5m");
+}
+
+#[test]
+fn the_board_loads_into_any_grafana() {
+    let board: Value = serde_json::from_str(&read(BOARD)).expect("the board is JSON");
+    assert!(board["schemaVersion"].as_u64() >= Some(39), "{}", board["schemaVersion"]);
+    assert!(board.get("id").is_none(), "an id ties the board to one Grafana");
+    let panels = board["panels"].as_array().expect("panels are a list");
+    let ids: BTreeSet<_> = panels.iter().map(|p| p["id"].as_u64()).collect();
+    assert_eq!(ids.len(), panels.len(), "ids of panels are unique");
+    for panel in panels.iter().filter(|p| p["type"] != "row") {
+        let title = &panel["title"];
+        assert_eq!(panel["datasource"]["uid"], "${DS_PROMETHEUS}", "{title}");
+        assert!(panel["description"].as_str().is_some_and(|d| !d.is_empty()), "{title} needs a description");
+        let grid = &panel["gridPos"];
+        assert!(grid["x"].as_u64().zip(grid["w"].as_u64()).is_some_and(|(x, w)| x + w <= 24), "{title} is too wide");
+        for target in panel["targets"].as_array().expect("targets are a list") {
+            assert_eq!(target["datasource"]["uid"], "${DS_PROMETHEUS}", "{title}");
+        }
+    }
+}
+
+#[test]
+fn rules_are_valid_and_fire_when_they_should() {
+    for arguments in [["check", "rules", RULES], ["test", "rules", RULE_TESTS]] {
+        let output = match Command::new("promtool").args(arguments).current_dir(dashboards()).output() {
+            Ok(output) => output,
+            Err(error) => return skip("promtool", &error),
+        };
+        let text = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "promtool {arguments:?}\n{}", String::from_utf8_lossy(&text));
+    }
+}
+
+/// Names that look like metrics of ours. Recorded series have colons, labels have other prefixes.
+fn metrics_named_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"_:".contains(c));
+    let ours = words.filter(|w| (w.starts_with("pitot_") || w.starts_with("http_server_")) && !w.contains(':'));
+    ours.map(str::to_owned).collect()
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(dashboards().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+fn dashboards() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("dashboards")
+}
+
+fn skip(tool: &str, error: &std::io::Error) {
+    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "{tool}: {error}; scripts/setup.sh test installs it");
+    eprintln!("SKIPPED: {tool} cannot be run ({error}); scripts/setup.sh test installs it");
+}
