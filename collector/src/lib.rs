@@ -10,5 +10,8 @@
 //! ```
 
 pub mod duration_text;
+pub mod ingest;
 pub mod io;
+pub mod metrics;
+pub mod query;
 pub mod store;

@@ -1,0 +1,222 @@
+//! From the bytes of a report to one that may be stored. In: a body and its encoding, from a stranger. Out: a report
+//! that fits the store, or a refusal with its status code.
+//!
+//! A refused report is refused whole: the agent counts its transactions as lost, so nothing is half in. 4xx but 429 means
+//! that sending it again will not help.
+
+use std::{io::Read, time::Duration};
+
+use pitot_model::{
+    Report, Timestamp,
+    api::Problem,
+    budget, show_duration,
+    wire::{self, WireError},
+};
+
+use crate::store::Levels;
+
+/// How far a window may lie in the future: agents' clocks are not ours.
+pub const FUTURE: Duration = Duration::from_secs(10 * 60);
+
+/// Greatest window of a zstd frame, as a power of two: as much as a report may be long. Bounds the memory that a frame
+/// can ask for.
+const ZSTD_WINDOW_LOG: u32 = 26;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Plain,
+    /// One or more zstd frames.
+    Zstd,
+}
+
+impl Encoding {
+    /// From a `Content-Encoding`; empty and `identity` are plain.
+    pub fn parse(name: &str) -> Result<Self, Refusal> {
+        match name.trim() {
+            "" | "identity" => Ok(Self::Plain),
+            "zstd" => Ok(Self::Zstd),
+            other => Err(Refusal::Encoding(other.chars().take(64).collect())),
+        }
+    }
+}
+
+/// Why a report is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// More bytes than a report may have, as sent.
+    #[error("the body is larger than {} bytes; send smaller reports", budget::REPORT_BYTES)]
+    TooLarge,
+    /// More bytes than a report may have, decompressed.
+    #[error("the report is larger than {} bytes when decompressed; send smaller reports", budget::REPORT_PLAIN_BYTES)]
+    TooLargePlain,
+    /// Compressed by something else.
+    #[error("`Content-Encoding: {0}` is not supported; use zstd or identity")]
+    Encoding(String),
+    /// Not what the encoding says.
+    #[error("the body is not zstd: {0}; send one whole frame")]
+    Compression(String),
+    /// Not a report.
+    #[error("{0}; send what `pitot agent` sends")]
+    Malformed(WireError),
+    /// A report of a newer version.
+    #[error("{0}")]
+    Newer(WireError),
+    /// A window that lies ahead of the collector's clock.
+    #[error(
+        "a window ends at {end}, more than {} after the collector's clock {now}; set the agent's clock",
+        show_duration(FUTURE)
+    )]
+    Future {
+        /// Its end.
+        end: Timestamp,
+        /// The clock.
+        now: Timestamp,
+    },
+    /// A window older than everything that is kept.
+    #[error("a window starts at {start}, and nothing before {oldest} is kept; raise `retention.hour`")]
+    TooOld {
+        /// Its start.
+        start: Timestamp,
+        /// First moment that is kept.
+        oldest: Timestamp,
+    },
+    /// A window that does not fit into one slot.
+    #[error("a window of {} from {start} does not fit the collector's windows of {}; give agent and collector the same `window`", show_duration(*width), show_duration(*slot))]
+    Width {
+        /// Its start.
+        start: Timestamp,
+        /// Its width.
+        width: Duration,
+        /// Width of the finest slots.
+        slot: Duration,
+    },
+    /// It belongs to an incarnation that is too old to know.
+    #[error("the report belongs to a start of the agent so long ago that nobody knows whether it is stored; drop it")]
+    Stale,
+    /// One agent more than are known.
+    #[error(
+        "{} agents are known, and no more are; remove idle ones or give agents stable names",
+        crate::store::ledger::AGENTS
+    )]
+    TooManyAgents,
+}
+
+impl Refusal {
+    /// As the API tells it.
+    pub fn problem(&self) -> Problem {
+        let (kind, title, status) = match self {
+            Self::TooLarge | Self::TooLargePlain => ("too-large", "the report is too large", 413),
+            Self::Encoding(_) => ("bad-encoding", "the encoding is not supported", 415),
+            Self::Compression(_) | Self::Malformed(_) => ("bad-report", "this is no report", 400),
+            Self::Newer(_) => ("newer-report", "the report is of a newer version", 422),
+            Self::Future { .. } | Self::TooOld { .. } => ("bad-time", "a window lies outside what is kept", 422),
+            Self::Width { .. } => ("bad-width", "a window does not fit", 422),
+            Self::Stale => ("stale", "the report is too old to tell", 409),
+            Self::TooManyAgents => ("too-many-agents", "too many agents", 429),
+        };
+        let (kind, title) = (format!("/problems/{kind}"), title.to_owned());
+        Problem { kind, title, status, detail: self.to_string(), at: None }
+    }
+}
+
+/// Decompresses within [`budget::REPORT_PLAIN_BYTES`] and decodes.
+pub fn decode(body: &[u8], encoding: Encoding) -> Result<Report, Refusal> {
+    if body.len() > budget::REPORT_BYTES {
+        return Err(Refusal::TooLarge);
+    }
+    let report = match encoding {
+        Encoding::Plain => wire::decode_report(body),
+        Encoding::Zstd => wire::decode_report(&decompress(body)?),
+    };
+    report.map_err(|e| if matches!(e, WireError::Newer(_)) { Refusal::Newer(e) } else { Refusal::Malformed(e) })
+}
+
+/// Whether the report's windows fit the store and the time.
+pub fn validate(report: &Report, levels: &Levels, now: Timestamp) -> Result<(), Refusal> {
+    let slot = levels.finest();
+    let oldest = levels.oldest(now).unwrap_or(Timestamp::EPOCH).max(Timestamp::EPOCH);
+    for window in &report.windows {
+        let (start, end) = (window.start, window.start + window.width);
+        if end > now + FUTURE {
+            return Err(Refusal::Future { end, now });
+        }
+        if start < oldest {
+            return Err(Refusal::TooOld { start, oldest });
+        }
+        if end > start.floor(slot) + slot {
+            return Err(Refusal::Width { start, width: window.width, slot });
+        }
+    }
+    Ok(())
+}
+
+fn decompress(body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let wrong = |e: std::io::Error| Refusal::Compression(e.to_string());
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(wrong)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(wrong)?;
+    let mut plain = Vec::new();
+    decoder.take(budget::REPORT_PLAIN_BYTES as u64 + 1).read_to_end(&mut plain).map_err(wrong)?;
+    if plain.len() > budget::REPORT_PLAIN_BYTES { Err(Refusal::TooLargePlain) } else { Ok(plain) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{at, levels, report};
+
+    #[test]
+    fn reports_come_plain_or_compressed() {
+        let want = report(1, &[(0, 3)]);
+        let plain = wire::encode_report(&want);
+        let packed = zstd::encode_all(&plain[..], 3).expect("compresses");
+        assert_eq!(decode(&plain, Encoding::Plain), Ok(want.clone()));
+        assert_eq!(decode(&packed, Encoding::Zstd), Ok(want));
+    }
+
+    #[test]
+    fn hostile_bodies_are_refused() {
+        let bomb = zstd::encode_all(std::io::repeat(0).take(budget::REPORT_PLAIN_BYTES as u64 + 1), 3).expect("packs");
+        let packed = zstd::encode_all(&b"PIT1"[..], 3).expect("packs");
+        for (name, body, encoding, status) in [
+            ("empty", vec![], Encoding::Plain, 400),
+            ("noise", vec![7; 100], Encoding::Plain, 400),
+            ("not compressed", vec![7; 100], Encoding::Zstd, 400),
+            ("cut", packed[..packed.len() - 1].to_vec(), Encoding::Zstd, 400),
+            ("bomb", bomb, Encoding::Zstd, 413),
+            ("large", vec![0; budget::REPORT_BYTES + 1], Encoding::Plain, 413),
+        ] {
+            let refusal = decode(&body, encoding).expect_err(name);
+            assert_eq!(refusal.problem().status, status, "{name}: {refusal}");
+        }
+        assert_eq!(Encoding::parse("gzip").expect_err("gzip").problem().status, 415);
+        assert_eq!(Encoding::parse("identity"), Ok(Encoding::Plain));
+    }
+
+    #[test]
+    fn windows_must_fit_time_and_width() {
+        let day = 86_400;
+        let now = at(1_000 * day);
+        let mut wide = report(1, &[(1_000 * day - 60, 1)]);
+        wide.windows[0].width = Duration::from_secs(60);
+        let mut narrow = report(1, &[(1_000 * day - 3, 1)]);
+        narrow.windows[0].width = Duration::from_secs(1);
+        let mut shifted = report(1, &[(1_000 * day - 15, 1)]);
+        shifted.windows[0].width = Duration::from_secs(10);
+        for (name, report, want) in [
+            ("now", report(1, &[(1_000 * day - 10, 1)]), None),
+            ("a little ahead", report(1, &[(1_000 * day + 590, 1)]), None),
+            ("ahead", report(1, &[(1_000 * day + 600, 1)]), Some(422)),
+            ("old", report(1, &[(700 * day, 1)]), None),
+            ("too old", report(1, &[(599 * day, 1)]), Some(422)),
+            ("before the epoch", report(1, &[(-10, 1)]), Some(422)),
+            ("wide", wide, Some(422)),
+            ("narrow", narrow, None),
+            ("shifted", shifted, Some(422)),
+        ] {
+            let refused = validate(&report, &levels(), now).err().map(|r| r.problem().status);
+            assert_eq!(refused, want, "{name}");
+        }
+    }
+}
