@@ -128,6 +128,9 @@ pub(super) fn plural(n: u64, one: &'static str, many: &'static str) -> &'static 
 /// `2026-01-12 08:00:00 – 09:30:00 UTC · 1 h 30 min`; the end is that of the last transaction.
 pub(super) fn range(range: Option<TimeRange>) -> String {
     let Some(r) = range else { return "no time known".into() };
+    if r.len() < Duration::from_secs(1) {
+        return format!("{} UTC", clock(r.from));
+    }
     let (from, to) = (clock(r.from), clock(r.to));
     let to = match (from.split_once(' '), to.split_once(' ')) {
         (Some((a, _)), Some((b, time))) if a == b => time,
@@ -150,8 +153,7 @@ pub(super) fn span(d: Duration) -> String {
         _ => format!("{big} {unit} {small} {rest}"),
     };
     match s {
-        0 => figures::duration(u64::try_from(d.as_micros()).ok()).to_string(),
-        1..60 => format!("{s} s"),
+        0..60 => format!("{s} s"),
         60..3_600 => two(s / 60, "min", s % 60, "s"),
         3_600..86_400 => two(s / 3_600, "h", s / 60 % 60, "min"),
         _ => two(s / 86_400, "d", s / 3_600 % 24, "h"),
@@ -194,6 +196,11 @@ pub(super) fn effect(reason: Reason) -> &'static str {
     if reason.is_loss() { "lost" } else { "noted" }
 }
 
+/// What a reason says, in a sentence without a full stop.
+pub(super) fn help(reason: Reason) -> &'static str {
+    reason.help().trim_start()
+}
+
 /// What durations are known of, where that is not everything.
 pub(super) fn durations(count: u64, d: &Quantiles) -> Option<String> {
     match d.n {
@@ -222,7 +229,7 @@ mod tests {
         for (from, to, want) in [
             ("2026-01-12T08:00:00Z", "2026-01-12T09:30:00Z", "2026-01-12 08:00:00 – 09:30:00 UTC · 1 h 30 min"),
             ("2026-01-12T23:59:00Z", "2026-01-14T00:59:00Z", "2026-01-12 23:59:00 – 2026-01-14 00:59:00 UTC · 1 d 1 h"),
-            ("2026-01-12T08:00:00Z", "2026-01-12T08:00:00.001Z", "2026-01-12 08:00:00 – 08:00:00 UTC · 1.00 ms"),
+            ("2026-01-12T08:00:00Z", "2026-01-12T08:00:00.001Z", "2026-01-12 08:00:00 UTC"),
         ] {
             assert_eq!(range(Some(TimeRange::new(t(from), t(to)))), want);
         }

@@ -64,7 +64,7 @@ pub(super) fn bytes(n: u64) -> Figure {
         return Figure::new(n.to_string(), "B");
     }
     let mut x = n as f64 / 1e3;
-    let mut units = ["kB", "MB", "GB", "TB", "PB"].into_iter();
+    let mut units = ["kB", "MB", "GB", "TB", "PB", "EB"].into_iter();
     let mut unit = units.next().unwrap_or_default();
     while x >= 999.5 {
         let Some(next) = units.next() else { break };
@@ -139,8 +139,7 @@ mod tests {
 
     #[test]
     fn sizes_and_rates() {
-        for (n, want) in [(0, "0 B"), (999, "999 B"), (1_000, "1.00 kB"), (999_600, "1.00 MB"), (u64::MAX, "18447 PB")]
-        {
+        for (n, want) in [(0, "0 B"), (999, "999 B"), (1_000, "1.00 kB"), (999_600, "1.00 MB"), (u64::MAX, "18.4 EB")] {
             assert_eq!(bytes(n).to_string(), want);
         }
         for (x, want) in [

@@ -19,7 +19,7 @@ use super::{
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 /// SHA-256 of [`STYLE`] in base 64; a test says what it has to be.
-const STYLE_HASH: &str = "nhv/91r/PWu9wyvCB9vKLe6xYZFFkoiZPzrpw89/ySw=";
+const STYLE_HASH: &str = "TD4G0SwqMxJsyZn6opc6VJFVa2NY1mRD5N0d8NZGJWQ=";
 /// Likewise of [`SCRIPT`].
 const SCRIPT_HASH: &str = "YGutsG1XTv0CYGJzS5Y/x9OwhRvF9RoqMxIlkMPO7u4=";
 
@@ -139,7 +139,8 @@ fn cell(column: &Column, cell: Cell, most: f64, out: &mut dyn io::Write) -> io::
     match cell {
         Cell::Text(name) => {
             // Long routes are broken behind a slash rather than inside a word.
-            let name = escape(&name).replace('/', "/<wbr>");
+            let name = escape(&name);
+            let name = if column.kind == Kind::Name { name.replace('/', "/<wbr>") } else { name };
             write!(out, "<td class=\"{}\"><bdi>{name}</bdi></td>", class(column))
         }
         Cell::Number(figure, None) => write!(out, "<td class=\"n\">{}</td>", escape(&figure.digits)),
@@ -166,7 +167,7 @@ fn coverage(doc: &Document, out: &mut dyn io::Write) -> io::Result<()> {
     if !c.reasons.is_empty() {
         writeln!(out, "<table class=\"reasons\">")?;
         for (&reason, &n) in &c.reasons {
-            let (effect, help) = (facts::effect(reason), escape(reason.help()));
+            let (effect, help) = (facts::effect(reason), escape(facts::help(reason)));
             writeln!(out, "<tr><td class=\"n\">{}</td><td>{effect}</td><td>{help}</td></tr>", figures::count(n))?;
         }
         writeln!(out, "</table>")?;

@@ -38,7 +38,10 @@ fn headlines(doc: &Document, out: &mut dyn io::Write) -> io::Result<()> {
     writeln!(out, "{}", row(all.iter().map(|h| h.label).collect()))?;
     writeln!(out, "{}", row(all.iter().map(|_| "---:").collect()))?;
     writeln!(out, "{}", row(all.iter().map(|h| h.value.trim_start_matches('~')).collect()))?;
-    writeln!(out, "{}\n", row(all.iter().map(|h| h.note.as_str()).collect()))
+    if all.iter().any(|h| !h.note.is_empty()) {
+        writeln!(out, "{}", row(all.iter().map(|h| h.note.as_str()).collect()))?;
+    }
+    writeln!(out)
 }
 
 fn statuses(doc: &Document, out: &mut dyn io::Write) -> io::Result<()> {
@@ -84,7 +87,7 @@ fn coverage(doc: &Document, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out)?;
     }
     for (&reason, &n) in &doc.coverage.reasons {
-        writeln!(out, "- {} {}: {}", figures::count(n), facts::effect(reason), reason.help())?;
+        writeln!(out, "- {} {}: {}", figures::count(n), facts::effect(reason), facts::help(reason))?;
     }
     Ok(())
 }

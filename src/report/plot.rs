@@ -7,8 +7,6 @@ use std::collections::BTreeSet;
 
 use pitot_model::{Timestamp, api::Document};
 
-use super::figures;
-
 /// The timeline in columns of equal width.
 pub(super) struct Plot {
     /// From the first point to the last, empty ones too; never empty.
@@ -51,6 +49,9 @@ pub(super) struct Tick {
     pub(super) label: String,
 }
 
+/// Width of a band where the bands do not tell: four to a power of ten.
+const USUAL_STEP: f64 = 0.25;
+
 impl Plot {
     /// The timeline in at most `room` columns; `None` when it has no points.
     pub(super) fn new(doc: &Document, room: usize) -> Option<Self> {
@@ -79,33 +80,39 @@ impl Plot {
 
     /// Durations over time in at most `room` rows, at least 4; `None` when none are known.
     pub(super) fn heat(&self, room: usize) -> Option<Heat> {
-        let edges = self.band_edges();
+        let (edges, step) = self.band_edges();
         let (low, high) = (edges.first()?.1, edges.last()?.2);
-        let (per_decade, first_row, rows) = grid(low, high, room.max(4) as u32);
+        let (per_decade, first_row, rows) = grid(low, high, step, room.max(4) as u32);
         let mut cells = vec![vec![0.0; rows as usize]; self.columns.len()];
         for &(column, bound, n) in &self.bands {
             let Ok(i) = edges.binary_search_by_key(&bound, |e| e.0) else { continue };
-            let row = |log: f64| log * f64::from(per_decade) - f64::from(first_row);
+            let row = |log: f64| snapped(log * f64::from(per_decade) - f64::from(first_row));
             spread(row(edges[i].1), row(edges[i].2), n as f64, &mut cells[column]);
         }
         let most = cells.iter().flatten().copied().fold(0.0, f64::max);
         (most > 0.0).then_some(Heat { cells, most, per_decade, first_row })
     }
 
-    /// Every band once, ascending: its lower bound in microseconds, and both edges as logarithms to base ten.
+    /// Every band once, ascending: its lower bound in microseconds, and both edges as logarithms to base ten; and how
+    /// wide bands usually are.
     ///
-    /// A band ends where the next begins, or, where bands between are empty, as wide as bands usually are.
-    fn band_edges(&self) -> Vec<(u64, f64, f64)> {
+    /// A band ends where the next begins, or, where bands between are empty, as wide as bands usually are. What lies
+    /// above 0 has no logarithm: it is put right below the next band.
+    fn band_edges(&self) -> (Vec<(u64, f64, f64)>, f64) {
         let bounds: BTreeSet<u64> = self.bands.iter().filter(|b| b.2 > 0).map(|b| b.1).collect();
-        let logs: Vec<(u64, f64)> = bounds.into_iter().map(|b| (b, (b.max(1) as f64).log10())).collect();
-        let mut steps: Vec<f64> = logs.windows(2).map(|w| w[1].1 - w[0].1).filter(|&s| s > 0.0).collect();
+        let mut logs: Vec<(u64, f64)> = bounds.into_iter().map(|b| (b, (b as f64).log10())).collect();
+        let mut steps: Vec<f64> = logs.windows(2).map(|w| w[1].1 - w[0].1).filter(|s| s.is_finite()).collect();
         steps.sort_by(f64::total_cmp);
-        let usual = steps.get(steps.len() / 2).copied().unwrap_or(0.1);
+        let usual = steps.get(steps.len() / 2).map_or(USUAL_STEP, |s| s.clamp(0.05, 2.0 * USUAL_STEP));
+        let second = logs.get(1).map_or(usual, |l| l.1);
+        if let Some(first) = logs.first_mut().filter(|l| l.0 == 0) {
+            first.1 = (second - usual).max(0.0);
+        }
         let end = |i: usize| {
             let usual_end = logs[i].1 + usual;
             logs.get(i + 1).map_or(usual_end, |next| if next.1 - logs[i].1 > 1.6 * usual { usual_end } else { next.1 })
         };
-        logs.iter().enumerate().map(|(i, &(bound, log))| (bound, log, end(i))).collect()
+        (logs.iter().enumerate().map(|(i, &(bound, log))| (bound, log, end(i))).collect(), usual)
     }
 
     /// Ticks on round moments, at most `room` of them.
@@ -143,14 +150,16 @@ fn tick_label(s: i64, every: i64) -> String {
 
 /// Rows that cover durations between two logarithms to base ten: (rows per decade, first row, rows).
 ///
-/// Rows are aligned to powers of ten, so that labels can be round.
-fn grid(low: f64, high: f64, room: u32) -> (u32, u32, u32) {
+/// Rows are aligned to powers of ten, so that labels can be round, and as high as a band or several: lower ones would
+/// show stripes and claim a precision that the bands do not have.
+fn grid(low: f64, high: f64, step: f64, room: u32) -> (u32, u32, u32) {
     let edges = |per: u32| {
-        let first = (low * f64::from(per) + 1e-6).floor().max(0.0) as u32;
-        let end = (high * f64::from(per) - 1e-6).ceil() as u32;
+        let first = snapped(low * f64::from(per)).floor().max(0.0) as u32;
+        let end = snapped(high * f64::from(per)).ceil() as u32;
         (first, end.max(first + 1))
     };
-    for per in [20, 15, 12, 10, 8, 6, 5, 4, 3, 2] {
+    let bands_per_decade = (1.0 / step).round().max(1.0) as u32;
+    for per in (1..=bands_per_decade).rev().filter(|&per| bands_per_decade.is_multiple_of(per)) {
         let (first, end) = edges(per);
         if end - first <= room {
             return (per, first, end - first);
@@ -158,6 +167,11 @@ fn grid(low: f64, high: f64, room: u32) -> (u32, u32, u32) {
     }
     let (first, end) = edges(1);
     (1, first, (end - first).min(room))
+}
+
+/// A place on the edge of a row when it is very near to one: bounds of bands are rounded to whole microseconds.
+fn snapped(row: f64) -> f64 {
+    if (row - row.round()).abs() < 0.02 { row.round() } else { row }
 }
 
 /// Adds `n` to the rows between two places, to each by how much of the band lies in it.
@@ -215,18 +229,16 @@ impl Heat {
     }
 }
 
-/// `10 ms`, `250 ms`: two digits, no more than an axis needs.
+/// `10 ms`, `250 ms`, `1000 s`: two digits, no more than an axis needs.
 fn edge_label(log: f64) -> String {
     let us = 10f64.powf(log);
-    let unit = 10f64.powf((us.log10() + 1e-9).floor() - 1.0).max(1.0);
-    let figure = figures::duration(Some(((us / unit).round() * unit) as u64));
-    let digits = match figure.digits.split_once('.') {
-        Some((whole, part)) if part.bytes().all(|b| b == b'0') => whole,
-        Some((whole, _)) if whole.len() > 1 => whole,
-        Some(_) => figure.digits.trim_end_matches('0'),
-        None => &figure.digits,
-    };
-    format!("{digits} {}", figure.unit)
+    let digit = 10f64.powf((log + 1e-9).floor() - 1.0);
+    let rounded = (us / digit).round() * digit;
+    match rounded {
+        x if x < 999.5 => format!("{} µs", x.round()),
+        x if x < 999_500.0 => format!("{} ms", (x / 100.0).round() / 10.0),
+        x => format!("{} s", (x / 1e5).round() / 10.0),
+    }
 }
 
 #[cfg(test)]
@@ -270,16 +282,33 @@ mod tests {
 
     #[test]
     fn rows_are_aligned_to_powers_of_ten() {
-        for (low, high, room, want) in [
-            (1e3f64, 1e6f64, 9, (3, 9, 9)),
-            (1e3, 1e6, 8, (2, 6, 6)),
-            (1e3, 1.1e3, 8, (20, 60, 1)),
-            (1.0, 3.6e9, 4, (1, 0, 4)),
+        for (low, high, step, room, want) in [
+            (1e3f64, 1e6f64, 0.25, 26, (4, 12, 12)),
+            (1e3, 1e6, 0.25, 11, (2, 6, 6)),
+            (1e3, 1e6, 0.25, 5, (1, 3, 3)),
+            (1e3, 1778.0, 0.25, 8, (4, 12, 1)),
+            (1.0, 3.6e9, 0.25, 4, (1, 0, 4)),
         ] {
-            assert_eq!(grid(low.log10(), high.log10(), room), want, "{low} {high}");
+            assert_eq!(grid(low.log10(), high.log10(), step, room), want, "{low} {high}");
         }
-        for (log, want) in [(3.0, "1 ms"), (3.398, "2.5 ms"), (4.5, "32 ms"), (6.0, "1 s"), (1.0, "10 µs")] {
+        for (log, want) in
+            [(3.0, "1 ms"), (3.398, "2.5 ms"), (4.5, "32 ms"), (6.0, "1 s"), (8.0, "100 s"), (1.0, "10 µs")]
+        {
             assert_eq!(edge_label(log), want);
+        }
+    }
+
+    #[test]
+    fn what_took_no_time_stands_below_the_fastest() {
+        let mut doc = sample::rich();
+        doc.timeline.truncate(1);
+        for (bands, rows) in [
+            (vec![(0, 7), (1_000, 5), (1_778, 1)], vec![7.0, 5.0, 1.0]),
+            (vec![(0, 7)], vec![7.0]),
+            (vec![(100_000_000, 3)], vec![3.0]),
+        ] {
+            doc.timeline[0].bands = bands;
+            assert_eq!(Plot::new(&doc, 80).unwrap().heat(26).unwrap().cells[0], rows);
         }
     }
 }

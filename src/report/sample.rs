@@ -166,9 +166,9 @@ fn status(random: &mut Random, step: usize, route: usize) -> Status {
     }
 }
 
-/// Eight bands per power of ten.
+/// Four bands per power of ten, from 100 µs on.
 fn band(us: u64) -> u64 {
-    10f64.powf(((us.max(1) as f64).log10() * 8.0 + 1e-9).floor() / 8.0).round() as u64
+    if us < 100 { 0 } else { 10f64.powf(((us as f64).log10() * 4.0 + 1e-9).floor() / 4.0).round() as u64 }
 }
 
 fn time_point(step: usize, sum: &Sum, bands: BTreeMap<u64, u64>) -> TimePoint {

@@ -171,7 +171,7 @@ impl Page<'_> {
         for (&reason, &n) in &c.reasons {
             let start = format!("{INDENT}{:>digits$}  {:<5}  ", figures::count(n), facts::effect(reason));
             let room = self.width - names::width(&start);
-            let mut words = wrap(reason.help(), room).into_iter();
+            let mut words = wrap(facts::help(reason), room).into_iter();
             self.line(&format!("{start}{}", words.next().unwrap_or_default()))?;
             for rest in words {
                 self.line(&format!("{}{rest}", " ".repeat(names::width(&start))))?;

@@ -16,9 +16,9 @@ use super::{
 };
 
 /// Columns at most: more would be narrower than a pixel on a phone.
-const COLUMNS: usize = 192;
+const COLUMNS: usize = 240;
 /// Rows of the heat map at most.
-const ROWS: usize = 26;
+const ROWS: usize = 28;
 /// Shades of the heat map; the style has a class for each.
 const LEVELS: u8 = 6;
 /// Labels on the time axis at most; on a narrow page every third one is seen.
