@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use pitot_model::{
     Report,
     api::{
@@ -160,12 +160,18 @@ impl Client {
         }
     }
 
-    async fn collect(&self, body: Body) -> Result<Bytes, Error> {
-        match Limited::new(body, ANSWER_BYTES).collect().await {
-            Ok(all) => Ok(all.to_bytes()),
-            Err(e) if e.is::<LengthLimitError>() => Err(Error::TooLarge { what: "the answer", limit: ANSWER_BYTES }),
-            Err(e) => Err(Error::Unreachable { target: self.target().to_owned(), why: e.to_string() }),
+    async fn collect(&self, mut body: Body) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame =
+                frame.map_err(|e| Error::Unreachable { target: self.target().to_owned(), why: e.to_string() })?;
+            let Ok(data) = frame.into_data() else { continue };
+            if out.len() + data.len() > ANSWER_BYTES {
+                return Err(Error::TooLarge { what: "the answer", limit: ANSWER_BYTES });
+            }
+            out.extend_from_slice(&data);
         }
+        Ok(out)
     }
 }
 

@@ -145,3 +145,12 @@ async fn serve(app: Router) -> Client {
     tokio::spawn(async move { axum::serve(listener, app).await });
     Client::connect(&url).expect("a good URL")
 }
+
+#[tokio::test]
+async fn questions_can_be_asked_from_any_task() {
+    let client = Client::connect("http://127.0.0.1:1").expect("a good URL");
+    let status = client.clone();
+    let status = tokio::spawn(async move { status.status().await });
+    let live = tokio::spawn(async move { client.live("").await.is_err() });
+    assert!(status.await.expect("no panic").is_err() && live.await.expect("no panic"));
+}
