@@ -111,6 +111,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_route_is_a_line() {
+        let mut out = Vec::new();
+        write(&sample::one(), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let us = ",12345".repeat(9);
+        let want = format!("route,,GET,/v1/orders/{{int}},,,,1,0,512,0,0,0,0,1,0,1{us},0{}", ",".repeat(9));
+        assert_eq!(text.split("\r\n").nth(2), Some(&*want));
+    }
+
     fn unquoted_commas(line: &str) -> usize {
         let mut quoted = false;
         line.chars()

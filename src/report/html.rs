@@ -19,7 +19,7 @@ use super::{
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 /// SHA-256 of [`STYLE`] in base 64; a test says what it has to be.
-const STYLE_HASH: &str = "TD4G0SwqMxJsyZn6opc6VJFVa2NY1mRD5N0d8NZGJWQ=";
+const STYLE_HASH: &str = "tVWd/4ZiUy1CDqYb9EJOdF4W8ptIjrgxzrmeZPXACZ8=";
 /// Likewise of [`SCRIPT`].
 const SCRIPT_HASH: &str = "YGutsG1XTv0CYGJzS5Y/x9OwhRvF9RoqMxIlkMPO7u4=";
 

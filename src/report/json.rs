@@ -3,7 +3,7 @@
 //! In: a document. Out: indented JSON that parses back to it. Characters that a terminal would obey are written as
 //! `\u` escapes: the same value, but safe to print.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use pitot_model::api::Document;
 use serde::Serialize as _;
@@ -12,10 +12,8 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use super::names;
 
 pub(super) fn write(doc: &Document, out: &mut dyn io::Write) -> io::Result<()> {
-    let mut buffered = io::BufWriter::new(out);
-    doc.serialize(&mut Serializer::with_formatter(&mut buffered, Printable(PrettyFormatter::new())))?;
-    buffered.write_all(b"\n")?;
-    buffered.flush()
+    doc.serialize(&mut Serializer::with_formatter(&mut *out, Printable(PrettyFormatter::new())))?;
+    out.write_all(b"\n")
 }
 
 /// [`PrettyFormatter`], but for what is inside strings.

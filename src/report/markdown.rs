@@ -136,6 +136,19 @@ mod tests {
     }
 
     #[test]
+    fn a_route_is_a_row() {
+        let page = render(&sample::one());
+        for want in [
+            "| requests | errors | 4xx | p50 | p90 | p99 | max | sent |\n| ---: | ---: |",
+            "| method | route | requests | share % | err % | 4xx % | p50 | p90 | p99 | max | sent |\n| :--- | :--- | ---: |",
+            "| `GET` | `/v1/orders/{int}` | 1 | 100 | 100 | 0 | 12.3 ms | 12.3 ms | 12.3 ms | 12.3 ms | 512 B |",
+            "### Coverage\n\nfull: 1 line read, 1 transaction, nothing lost\n",
+        ] {
+            assert!(page.contains(want), "{want}\n{page}");
+        }
+    }
+
+    #[test]
     fn tables_keep_their_columns() {
         for (name, doc) in sample::all() {
             let mut columns = 0;

@@ -16,8 +16,35 @@ const STEP_S: u64 = 900;
 const STEPS: usize = 96;
 
 /// All of them, by name.
-pub(super) fn all() -> [(&'static str, Document); 4] {
-    [("rich", rich()), ("empty", empty()), ("without durations", without_durations()), ("hostile", hostile())]
+pub(super) fn all() -> [(&'static str, Document); 5] {
+    [
+        ("rich", rich()),
+        ("empty", empty()),
+        ("one", one()),
+        ("without durations", without_durations()),
+        ("hostile", hostile()),
+    ]
+}
+
+/// A single transaction, from standard input.
+pub(super) fn one() -> Document {
+    let mut sum = Sum::default();
+    sum.add(Status::code(503), 12_345, 512, 1);
+    let part = Part::new(sum.totals());
+    let route = Part { method: Some("GET".into()), route: Some("/v1/orders/{int}".into()), ..part.clone() };
+    let consumer = Part { consumer: Some(String::new()), evidence: Some(Evidence::None), ..part };
+    Document {
+        sources: vec![Source { name: "-".into(), detected: false, ..source("", 1) }],
+        range: Some(TimeRange::new(at(0), Timestamp::from_micros(at(0).as_micros() + 1))),
+        totals: sum.totals(),
+        routes: vec![route],
+        consumers: vec![consumer],
+        route_count: 1,
+        consumer_count: 1,
+        timeline: vec![time_point(0, &sum, [(10_000, 1)].into())],
+        coverage: Coverage { lines_read: 1, transactions: 1, ..Coverage::default() },
+        ..empty()
+    }
 }
 
 pub(super) fn empty() -> Document {

@@ -272,6 +272,47 @@ mod tests {
     }
 
     #[test]
+    fn one_transaction_as_a_whole() {
+        assert_eq!(render(&sample::one(), 80, false), ONE);
+    }
+
+    const ONE: &str = "\
+pitot report                                             2026-01-12 00:00:00 UTC
+standard input · combined+rt · 1 line
+
+  requests   errors   4xx   p50            p90           p99
+  1          100 %    0 %   12.3 ms        12.3 ms       12.3 ms
+             1        0     mean 12.3 ms   p95 12.3 ms   p99.9 12.3 ms
+
+  max           sent
+  12.3 ms       512 B
+  min 12.3 ms
+
+Over time ────────────────────────────────────────────────────── in steps of 1 s
+  requests ██████  max 1
+  errors   ██████  max 1
+     10 ms┤██████
+          └┬─────
+           01-12
+
+Statuses ───────────────────────────────────────────────────────────────────────
+  ██████████████████████████████████████████████████████████████████████████████
+  █ 5xx 100 %
+  503 1
+
+Routes ───────────────────────────────────────────────────────── 1 · by requests
+  method  route             requests  share %  err %  4xx %      p50      p99
+  GET     /v1/orders/{int}         1      100    100      0  12.3 ms  12.3 ms
+
+Consumers ────────────────────────────────────────────────────── 1 · by requests
+  consumer     known by  requests  share %  err %  4xx %      p50      p99
+  (anonymous)  none             1      100    100      0  12.3 ms  12.3 ms
+
+Coverage ───────────────────────────────────────────────────────────────────────
+  full: 1 line read, 1 transaction, nothing lost
+";
+
+    #[test]
     fn words_are_wrapped() {
         assert_eq!(wrap("line that ends before its last field", 12), ["line that", "ends before", "its last", "field"]);
         assert_eq!(wrap("", 12), [""]);
