@@ -79,4 +79,88 @@ impl<'a> Text<'a> {
     pub const fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
+
+    /// The bytes that are meant: those of the line where they need no decoding, else decoded into `scratch`, which is
+    /// cleared first. Escapes that JSON does not know (nginx's `\x16` in a JSON log) stay as they are.
+    pub fn decode<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self.escape {
+            Escape::None => self.raw,
+            Escape::Json => {
+                scratch.clear();
+                unescape(self.raw, scratch);
+                scratch
+            }
+        }
+    }
+}
+
+fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
+    while let Some(at) = memchr::memchr(b'\\', raw) {
+        out.extend_from_slice(&raw[..at]);
+        let rest = &raw[at + 1..];
+        let plain = match rest.first() {
+            Some(b @ (b'"' | b'\\' | b'/')) => Some(*b),
+            Some(b'n') => Some(b'\n'),
+            Some(b't') => Some(b'\t'),
+            Some(b'r') => Some(b'\r'),
+            Some(b'b') => Some(8),
+            Some(b'f') => Some(12),
+            _ => None,
+        };
+        if let Some(b) = plain {
+            out.push(b);
+            raw = &rest[1..];
+        } else if let Some((c, len)) = unicode(rest) {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            raw = &rest[len..];
+        } else {
+            out.push(b'\\');
+            raw = rest;
+        }
+    }
+    out.extend_from_slice(raw);
+}
+
+/// The character of `u00e9` or of a surrogate pair `ud83d\ude00`, and the bytes it took.
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
+    let unit = hex4(text)?;
+    if !(0xd800..0xdc00).contains(&unit) {
+        return Some((char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), 5));
+    }
+    let low = text.get(5..).and_then(|t| t.strip_prefix(b"\\")).and_then(hex4).filter(|u| (0xdc00..0xe000).contains(u));
+    let Some(low) = low else { return Some((char::REPLACEMENT_CHARACTER, 5)) };
+    Some((char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?, 11))
+}
+
+fn hex4(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"u")?.get(..4)?;
+    digits.iter().try_fold(0, |n, b| Some(n * 16 + char::from(*b).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_text_is_decoded_and_other_text_is_not() {
+        for (raw, want) in [
+            (r"\/nothing", "/nothing"),
+            (r#"a\"b\\c\n"#, "a\"b\\c\n"),
+            (r"\u00e9\ud83d\ude00", "é😀"),
+            (r"\ud83d alone", "\u{fffd} alone"),
+            (r"\x16\u12", r"\x16\u12"),
+            (r"end\", r"end\"),
+        ] {
+            let mut scratch = b"old".to_vec();
+            let text = Text { raw: raw.as_bytes(), escape: Escape::Json };
+            assert_eq!(
+                text.decode(&mut scratch).escape_ascii().to_string(),
+                want.as_bytes().escape_ascii().to_string()
+            );
+            assert_eq!(Text::plain(raw.as_bytes()).decode(&mut scratch), raw.as_bytes());
+        }
+    }
 }

@@ -1,0 +1,177 @@
+//! Numbers as logs write them: integers, and durations in any unit, to microseconds.
+//!
+//! In: bytes. Out: numbers, or `None` for anything else (`-`, empty, negative, text). Nothing allocates.
+
+/// What a duration is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Seconds, with or without a fraction (nginx, `%T`).
+    Seconds,
+    /// Milliseconds (`%{ms}T`, HAProxy, Envoy, S3, IIS).
+    Millis,
+    /// Microseconds (Apache's `%D`).
+    Micros,
+    /// Nanoseconds (Traefik).
+    Nanos,
+    /// Says it itself (`12ms`, `0.5s`); without a unit, seconds where there is a fraction and milliseconds else.
+    Told,
+}
+
+impl Unit {
+    /// Microseconds in one of it, as a power of ten: 6 for seconds, -3 for nanoseconds.
+    const fn power(self) -> i32 {
+        match self {
+            Self::Seconds => 6,
+            Self::Millis | Self::Told => 3,
+            Self::Micros => 0,
+            Self::Nanos => -3,
+        }
+    }
+}
+
+/// Decimal digits alone; saturates.
+#[inline]
+pub(super) fn uint(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 {
+        return None;
+    }
+    let mut n = 0_u64;
+    for b in text {
+        let d = b.wrapping_sub(b'0');
+        if d > 9 {
+            return None;
+        }
+        n = n * 10 + u64::from(d);
+    }
+    Some(n)
+}
+
+/// A status code, `1..=999`.
+#[inline]
+pub(super) fn status(text: &[u8]) -> Option<u16> {
+    uint(text).and_then(|n| u16::try_from(n).ok()).filter(|n| (1..1000).contains(n))
+}
+
+/// A duration in microseconds, rounded to the nearest.
+#[inline]
+pub(super) fn micros(text: &[u8], unit: Unit) -> Option<u64> {
+    if unit == Unit::Told {
+        return told(text);
+    }
+    decimal(text, unit.power()).or_else(|| float(text, unit.power()))
+}
+
+/// The sum of a list of durations (`0.010, 0.020`, `0.1 : 0.2`), leaving out what is no number; `None` without any.
+pub(super) fn micros_sum(text: &[u8], unit: Unit) -> Option<u64> {
+    text.split(|b| matches!(b, b',' | b':' | b' ')).filter_map(|part| micros(part, unit)).reduce(u64::saturating_add)
+}
+
+/// Digits, a point, digits: times 10^power, rounded.
+#[inline]
+fn decimal(text: &[u8], power: i32) -> Option<u64> {
+    if text.len() > 19 {
+        return None;
+    }
+    let (mut n, mut digits, mut point) = (0_u64, 0, None);
+    for (i, b) in text.iter().enumerate() {
+        let d = b.wrapping_sub(b'0');
+        if d <= 9 {
+            digits += 1;
+            n = n * 10 + u64::from(d);
+        } else if *b == b'.' && point.is_none() {
+            point = Some(i);
+        } else {
+            return None;
+        }
+    }
+    if digits == 0 {
+        return None;
+    }
+    let fraction = point.map_or(0, |p| text.len() - p - 1);
+    let power = power - i32::try_from(fraction).ok()?;
+    if power >= 0 {
+        return n.checked_mul(10_u64.checked_pow(power.unsigned_abs())?);
+    }
+    let by = 10_u64.checked_pow(power.unsigned_abs())?;
+    Some(n.saturating_add(by / 2) / by)
+}
+
+/// What `decimal` does not read: exponents and very many digits.
+#[cold]
+fn float(text: &[u8], power: i32) -> Option<u64> {
+    if text.len() > 40 || !text.first()?.is_ascii_digit() {
+        return None;
+    }
+    let x = std::str::from_utf8(text).ok()?.parse::<f64>().ok()? * 10_f64.powi(power);
+    (x.is_finite() && (0.0..1e18).contains(&x)).then(|| x.round() as u64)
+}
+
+fn told(text: &[u8]) -> Option<u64> {
+    let split = text.iter().position(|b| !matches!(b, b'0'..=b'9' | b'.'));
+    let Some(split) = split.filter(|i| !matches!(text[*i], b'e' | b'E')) else {
+        let whole = !text.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
+        return micros(text, if whole { Unit::Millis } else { Unit::Seconds });
+    };
+    let (number, rest) = text.split_at(split);
+    let (power, rest) = match rest {
+        [b'n', b's', rest @ ..] => (-3, rest),
+        [b'u', b's', rest @ ..] => (0, rest),
+        [0xc2, 0xb5, b's', rest @ ..] | [0xce, 0xbc, b's', rest @ ..] => (0, rest),
+        [b'm', b's', rest @ ..] => (3, rest),
+        [b's', rest @ ..] => (6, rest),
+        // Go writes `1m30.5s` and `2h0m1s`.
+        [b'm', rest @ ..] => return Some(uint(number)?.saturating_mul(60_000_000).saturating_add(more(rest)?)),
+        [b'h', rest @ ..] => return Some(uint(number)?.saturating_mul(3_600_000_000).saturating_add(more(rest)?)),
+        _ => return None,
+    };
+    if rest.is_empty() { decimal(number, power) } else { None }
+}
+
+/// What follows `1m` or `2h`; nothing is zero.
+fn more(rest: &[u8]) -> Option<u64> {
+    if rest.is_empty() { Some(0) } else { told(rest) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_every_unit() {
+        for (text, unit, want) in [
+            ("0.010", Unit::Seconds, Some(10_000)),
+            ("60.000", Unit::Seconds, Some(60_000_000)),
+            ("3", Unit::Seconds, Some(3_000_000)),
+            ("0.0005", Unit::Millis, Some(1)),
+            ("12", Unit::Millis, Some(12_000)),
+            ("357313", Unit::Nanos, Some(357)),
+            ("10002425284", Unit::Nanos, Some(10_002_425)),
+            ("7.3649e-05", Unit::Seconds, Some(74)),
+            ("2ms", Unit::Told, Some(2_000)),
+            ("1.5s", Unit::Told, Some(1_500_000)),
+            ("275.783µs", Unit::Told, Some(276)),
+            ("1m30.5s", Unit::Told, Some(90_500_000)),
+            ("0.25", Unit::Told, Some(250_000)),
+            ("25", Unit::Told, Some(25_000)),
+            ("-", Unit::Seconds, None),
+            ("", Unit::Seconds, None),
+            (".", Unit::Seconds, None),
+            ("-1", Unit::Millis, None),
+            ("1.2.3", Unit::Seconds, None),
+            ("NaN", Unit::Seconds, None),
+            ("99999999999999999999999", Unit::Seconds, None),
+            ("1h1x", Unit::Told, None),
+        ] {
+            assert_eq!(micros(text.as_bytes(), unit), want, "{text} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn lists_of_upstream_times_add_up() {
+        for (text, want) in
+            [("0.010, 0.020", Some(30_000)), ("0.1 : 0.2", Some(300_000)), ("0.012, -", Some(12_000)), ("-", None)]
+        {
+            assert_eq!(micros_sum(text.as_bytes(), Unit::Seconds), want, "{text}");
+        }
+    }
+}

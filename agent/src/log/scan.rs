@@ -1,0 +1,118 @@
+//! Finding bytes in a line, fast where the answer is near: eight bytes at a time, then `memchr`.
+//!
+//! In: a line and a position in it (never beyond its end). Out: positions.
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The first `byte` at or after `at`.
+#[inline]
+pub(super) fn find(line: &[u8], mut at: usize, byte: u8) -> Option<usize> {
+    let pattern = LOW * u64::from(byte);
+    for _ in 0..2 {
+        let Some(word) = word(line, at) else { return find_slowly(line, at, |b| b == byte) };
+        let hit = zero_bytes(word ^ pattern);
+        if hit != 0 {
+            return Some(at + (hit.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    memchr::memchr(byte, line.get(at..)?).map(|i| at + i)
+}
+
+/// The first of two bytes at or after `at`.
+#[inline]
+pub(super) fn find2(line: &[u8], mut at: usize, a: u8, b: u8) -> Option<usize> {
+    let (pa, pb) = (LOW * u64::from(a), LOW * u64::from(b));
+    for _ in 0..2 {
+        let Some(word) = word(line, at) else { return find_slowly(line, at, |x| x == a || x == b) };
+        // The lowest set bit of each is exact, higher ones need not be; so is the lowest of both.
+        let hit = zero_bytes(word ^ pa) | zero_bytes(word ^ pb);
+        if hit != 0 {
+            return Some(at + (hit.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    memchr::memchr2(a, b, line.get(at..)?).map(|i| at + i)
+}
+
+/// The closing quote of a string whose first byte is at `at`, and whether a backslash stands before it.
+/// A byte after a backslash never closes.
+#[inline]
+pub(super) fn quote(line: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut escaped = false;
+    loop {
+        let hit = find2(line, at, b'"', b'\\')?;
+        if line[hit] == b'"' {
+            return Some((hit, escaped));
+        }
+        escaped = true;
+        at = hit + 2;
+        if at > line.len() {
+            return None;
+        }
+    }
+}
+
+/// The first position at or after `at` that holds no blank.
+#[inline]
+pub(super) fn skip_blanks(line: &[u8], mut at: usize) -> usize {
+    while line.get(at).is_some_and(|b| matches!(b, b' ' | b'\t')) {
+        at += 1;
+    }
+    at
+}
+
+/// `text` without blanks at either end.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    text.trim_ascii()
+}
+
+#[inline]
+fn word(line: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(line.get(at..at + 8)?.try_into().ok()?))
+}
+
+#[inline]
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(LOW) & !word & HIGH
+}
+
+#[inline]
+fn find_slowly(line: &[u8], at: usize, is_it: impl Fn(u8) -> bool) -> Option<usize> {
+    line.get(at..)?.iter().position(|b| is_it(*b)).map(|i| at + i)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_found_wherever_they_stand() {
+        for len in 0..40 {
+            for at in 0..len {
+                let mut line = vec![b'x'; len];
+                line[at] = b'"';
+                for from in 0..=len {
+                    let want = (from <= at).then_some(at);
+                    assert_eq!(find(&line, from, b'"'), want, "{len} {at} {from}");
+                    assert_eq!(find2(&line, from, b'"', b'\\'), want, "{len} {at} {from}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn escaped_quotes_do_not_close() {
+        for (text, want) in [
+            (&br#"abc" d"#[..], Some((3, false))),
+            (br#"a\"c" d"#, Some((4, true))),
+            (br#"a\\" d"#, Some((3, true))),
+            (br#"a\"#, None),
+            (br#"a\""#, None),
+            (b"", None),
+        ] {
+            assert_eq!(quote(text, 0), want, "{}", text.escape_ascii());
+        }
+    }
+}
