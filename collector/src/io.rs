@@ -1,3 +1,6 @@
 //! Everything that touches files, sockets, threads, the clock or randomness.
 
+pub mod api;
+pub mod clock;
 pub mod embedded;
+pub mod service;

@@ -9,9 +9,12 @@
 //!                      ^ query <- io/api
 //! ```
 
+pub mod detect;
 pub mod duration_text;
 pub mod ingest;
 pub mod io;
 pub mod metrics;
 pub mod query;
 pub mod store;
+
+pub use io::service::{Collector, Config, OpenError, open};

@@ -1,0 +1,217 @@
+//! The running collector: one thread owns the store and the detectors, everything else asks it.
+//!
+//! In: a [`Config`]. Out: a [`Collector`], which is a handle to that thread: reports and questions go in through a bounded
+//! channel, answers come back one by one. The HTTP API is a router over the handle, so a server and a dashboard in the
+//! same process use the same code.
+
+mod config;
+mod core;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::Future,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use pitot_model::{
+    Report, Timestamp,
+    api::{Accepted, LiveEvent, Problem},
+};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
+
+pub use self::config::{Config, OpenError};
+pub(crate) use self::core::Core;
+use crate::{
+    ingest::{self, Encoding},
+    io::{
+        api,
+        clock::{self, Clock},
+    },
+};
+
+/// Questions and reports that wait for the owner thread at a time; further ones wait for their turn before that.
+const JOBS: usize = 64;
+
+/// Reports that are decompressed at a time: bounds the memory that they take to a few times their greatest size.
+const DECODERS: usize = 4;
+
+/// How often the owner thread looks at the clock when nothing happens.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Events that a slow reader of the live stream may lag behind; older ones are left out for it.
+const LIVE: usize = 256;
+
+/// How long connections may take to end once a stop was asked for.
+const STOP: Duration = Duration::from_secs(10);
+
+type Ask = Box<dyn FnOnce(&mut Core) + Send>;
+
+enum Job {
+    Ask(Ask),
+    Stop(oneshot::Sender<()>),
+}
+
+/// A handle to a running collector; clones are the same collector. It stops by [`Collector::close`], or when the last
+/// handle is dropped.
+#[derive(Clone)]
+pub struct Collector {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    jobs: mpsc::SyncSender<Job>,
+    turns: Semaphore,
+    decoders: Semaphore,
+    live: broadcast::Sender<LiveEvent>,
+    closing: watch::Sender<bool>,
+    clock: Clock,
+}
+
+/// Opens the store and starts the owner thread.
+pub fn open(config: Config) -> Result<Collector, OpenError> {
+    open_at(config, clock::system())
+}
+
+/// As [`open`], by another clock.
+pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
+    let (live, _) = broadcast::channel(LIVE);
+    let core = Core::open(config, live.clone(), clock())?;
+    // One more than there are turns: a stop never waits for a place.
+    let (jobs, inbox) = mpsc::sync_channel(JOBS + 1);
+    let ticking = clock.clone();
+    thread::Builder::new()
+        .name("store".into())
+        .spawn(move || own(core, &inbox, &ticking))
+        .map_err(OpenError::Thread)?;
+    let (turns, decoders) = (Semaphore::new(JOBS), Semaphore::new(DECODERS));
+    let shared = Shared { jobs, turns, decoders, live, closing: watch::Sender::new(false), clock };
+    Ok(Collector { shared: Arc::new(shared) })
+}
+
+/// The life of the owner thread.
+fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) {
+    let mut next = clock();
+    loop {
+        match inbox.recv_timeout(TICK) {
+            Ok(Job::Ask(ask)) => ask(&mut core),
+            Ok(Job::Stop(done)) => {
+                core.close(clock());
+                let _ = done.send(());
+                return;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return core.close(clock()),
+        }
+        let now = clock();
+        // A clock that was set back must not stop the ticks until it has caught up.
+        if now >= next || now + TICK < next {
+            core.tick(now);
+            next = now + TICK;
+        }
+    }
+}
+
+impl Collector {
+    /// The HTTP API, `/metrics` and the page. Needs no connection: `tower`'s `oneshot` serves a dashboard in the same
+    /// process.
+    pub fn router(&self) -> axum::Router {
+        api::router(self.clone())
+    }
+
+    /// Serves the API until `shutdown` resolves, then lets connections end, for [`STOP`] at most.
+    pub async fn serve(
+        &self,
+        listener: tokio::net::TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let closing = self.shared.closing.clone();
+        let (asked, was_asked) = oneshot::channel();
+        let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
+            shutdown.await;
+            // Live streams end by themselves only when told.
+            closing.send_replace(true);
+            let _ = asked.send(());
+        });
+        let too_long = async {
+            let _ = was_asked.await;
+            tokio::time::sleep(STOP).await;
+        };
+        tokio::select! {
+            ended = server.into_future() => ended,
+            () = too_long => {
+                tracing::warn!(limit_s = STOP.as_secs(), "connections did not end in time");
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the bytes of a report.
+    pub async fn ingest_bytes(&self, body: Bytes, encoding: Encoding) -> Result<Accepted, Problem> {
+        let turn = self.shared.decoders.acquire().await.map_err(|_| stopped())?;
+        let decoded = tokio::task::spawn_blocking(move || ingest::decode(&body, encoding)).await;
+        drop(turn);
+        match decoded.map_err(|_| stopped())? {
+            Ok(report) => self.ingest(report).await,
+            Err(refusal) => {
+                self.ask(|core, _| core.refuse()).await?;
+                Err(refusal.problem())
+            }
+        }
+    }
+
+    /// Takes a report that was never bytes.
+    pub async fn ingest(&self, report: Report) -> Result<Accepted, Problem> {
+        self.ask(move |core, now| core.ingest(&report, now)).await?
+    }
+
+    /// Stops intake, brings everything to disk and ends the owner thread. Other handles answer 503 from then on.
+    pub async fn close(self) {
+        self.shared.closing.send_replace(true);
+        let (done, is_done) = oneshot::channel();
+        if self.shared.jobs.send(Job::Stop(done)).is_ok() {
+            let _ = is_done.await;
+        }
+    }
+
+    /// Runs something on the owner thread, once there is room.
+    pub(crate) async fn ask<R: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Core, Timestamp) -> R + Send + 'static,
+    ) -> Result<R, Problem> {
+        let _turn = self.shared.turns.acquire().await.map_err(|_| stopped())?;
+        let (reply, answer) = oneshot::channel();
+        let clock = self.shared.clock.clone();
+        let ask: Ask = Box::new(move |core| {
+            let _ = reply.send(what(core, clock()));
+        });
+        self.shared.jobs.try_send(Job::Ask(ask)).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())
+    }
+
+    /// Events from now on.
+    pub(crate) fn live(&self) -> broadcast::Receiver<LiveEvent> {
+        self.shared.live.subscribe()
+    }
+
+    /// Resolves when the collector stops.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closing = self.shared.closing.subscribe();
+        async move {
+            let _ = closing.wait_for(|is_closing| *is_closing).await;
+        }
+    }
+}
+
+fn stopped() -> Problem {
+    Problem {
+        kind: "/problems/stopped".into(),
+        title: "the collector is stopping".into(),
+        status: 503,
+        detail: "the collector is stopping; try again in a moment".into(),
+        at: None,
+    }
+}

@@ -1,0 +1,234 @@
+//! What the owner thread owns: store, detectors, metrics, and what is told to whom.
+//!
+//! In: reports, questions and ticks, one at a time. Out: answers, live events. Time comes in.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use pitot_model::{
+    Report, Timestamp,
+    api::{Accepted, Agents, Anomaly, AnomalyKind, CollectorStatus, LiveEvent, Problem, Severity, State},
+};
+use tokio::sync::broadcast;
+
+use super::{Config, OpenError};
+use crate::{
+    detect::Detector,
+    ingest::{self, Refusal},
+    io::embedded::Embedded,
+    metrics::{Gauges, Metrics},
+    query::Context,
+    store::{Appended, Levels, Memory, Store, StoreError},
+};
+
+/// An agent that was seen within this time is expected to ship more; the watermark waits for it.
+const AGENT_LIVE: Duration = Duration::from_secs(60);
+
+/// Time between two writes through to the disk: what a power cut may take.
+const PERSIST: Duration = Duration::from_secs(1);
+
+/// Time between two rounds of rolling up, unless more than [`WAITING`] deltas wait.
+const ROLL_UP: Duration = Duration::from_secs(30);
+
+/// Deltas that may wait for rolling up: a question at a coarse level reads all of them in its range.
+const WAITING: usize = 512;
+
+/// Time between two rounds of forgetting.
+const FORGET: Duration = Duration::from_secs(600);
+
+/// See the module.
+pub(crate) struct Core {
+    store: Box<dyn Store>,
+    detector: Detector,
+    metrics: Metrics,
+    /// Open anomalies by id.
+    open: BTreeMap<String, (AnomalyKind, Severity)>,
+    live: broadcast::Sender<LiveEvent>,
+    /// Transactions since the last live event that told of any.
+    untold: u64,
+    started: Timestamp,
+    due: Due,
+    /// The last write that failed; nothing is ready until one succeeds.
+    failed: Option<String>,
+}
+
+/// When what was last done.
+struct Due {
+    persist: Timestamp,
+    roll_up: Timestamp,
+    forget: Timestamp,
+    is_dirty: bool,
+}
+
+impl Core {
+    pub(super) fn open(config: Config, live: broadcast::Sender<LiveEvent>, now: Timestamp) -> Result<Self, OpenError> {
+        let levels = Levels::new(config.window, &config.retention)?;
+        let store: Box<dyn Store> = match &config.data {
+            Some(data) => Box::new(Embedded::open(data, levels)?),
+            None => Box::new(Memory::new(levels)),
+        };
+        Ok(Self {
+            store,
+            detector: Detector::new(config.detect),
+            metrics: Metrics::default(),
+            open: BTreeMap::new(),
+            live,
+            untold: 0,
+            started: now,
+            due: Due { persist: now, roll_up: now, forget: Timestamp::EPOCH, is_dirty: false },
+            failed: None,
+        })
+    }
+
+    /// Stores a report and shows it to the detectors.
+    pub(crate) fn ingest(&mut self, report: &Report, now: Timestamp) -> Result<Accepted, Problem> {
+        let appended = match ingest::validate(report, self.store.levels(), now) {
+            Ok(()) => self.store.append(report, now),
+            Err(refusal) => return Err(self.refused(&refusal)),
+        };
+        let appended = appended.map_err(|e| self.fail(&e))?;
+        self.failed = None;
+        match appended {
+            Appended::Stored => self.take(report, now),
+            Appended::Duplicate => self.metrics.duplicate(),
+            Appended::Stale => return Err(self.refused(&Refusal::Stale)),
+            Appended::TooManyAgents => return Err(self.refused(&Refusal::TooManyAgents)),
+        }
+        Ok(Accepted {
+            sequence: self.store.ledger().sequence(&report.agent),
+            duplicate: appended == Appended::Duplicate,
+            transactions: if appended == Appended::Stored { report.count() } else { 0 },
+        })
+    }
+
+    /// Counts a report that could not be read.
+    pub(crate) fn refuse(&mut self) {
+        self.metrics.refuse();
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.detect(now);
+        if self.untold > 0 {
+            let told = LiveEvent::Data { watermark: self.watermark(now), transactions: self.untold };
+            // Nobody listens: nothing is lost.
+            let _ = self.live.send(told);
+            self.untold = 0;
+        }
+        let kept = self.keep_house(now);
+        if let Err(e) = kept {
+            self.fail(&e);
+        }
+    }
+
+    /// Everything to disk; the last that happens.
+    pub(crate) fn close(&mut self, now: Timestamp) {
+        self.tick(now);
+        if let Err(e) = self.store.roll_up().and_then(|()| self.store.persist()) {
+            self.fail(&e);
+        }
+    }
+
+    /// For questions about traffic.
+    pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
+        Context { store: &*self.store, now, watermark: self.watermark(now) }
+    }
+
+    pub(crate) fn agents(&self) -> Agents {
+        self.store.ledger().agents()
+    }
+
+    pub(crate) fn status(&self, now: Timestamp) -> CollectorStatus {
+        CollectorStatus {
+            version: env!("CARGO_PKG_VERSION").into(),
+            started: self.started,
+            now,
+            window_ms: self.store.levels().finest().as_millis() as u64,
+            watermark: self.watermark(now),
+            open_anomalies: self.open.len() as u64,
+            store: self.store.stats(),
+        }
+    }
+
+    /// The page for Prometheus.
+    pub(crate) fn metrics(&self, now: Timestamp) -> String {
+        let mut open = BTreeMap::new();
+        for kind_and_severity in self.open.values() {
+            *open.entry(*kind_and_severity).or_default() += 1;
+        }
+        let (agents, store) = (self.agents().agents, self.store.stats());
+        self.metrics.render(&Gauges { agents, open, store, watermark: self.watermark(now) })
+    }
+
+    /// Whether the last write succeeded.
+    pub(crate) fn ready(&self) -> Result<(), Problem> {
+        self.failed.as_ref().map_or(Ok(()), |detail| Err(unavailable(detail.clone())))
+    }
+
+    fn take(&mut self, report: &Report, now: Timestamp) {
+        self.metrics.accept(report);
+        self.untold += report.count();
+        self.due.is_dirty = true;
+        report.windows.iter().for_each(|window| self.detector.push(window));
+        self.detect(now);
+    }
+
+    fn detect(&mut self, now: Timestamp) {
+        self.detector.tick(now, self.watermark(now));
+        while let Some(anomaly) = self.detector.poll() {
+            self.tell(anomaly);
+        }
+    }
+
+    fn tell(&mut self, anomaly: Anomaly) {
+        let (kind, severity) = (anomaly.kind, anomaly.severity);
+        let was_open = match anomaly.state {
+            State::Open => self.open.insert(anomaly.id.clone(), (kind, severity)).is_some(),
+            State::Resolved => self.open.remove(&anomaly.id).is_some(),
+        };
+        if !was_open {
+            self.metrics.notice(kind, severity);
+        }
+        let _ = self.live.send(LiveEvent::Anomaly { anomaly: Box::new(anomaly) });
+    }
+
+    fn keep_house(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let is_due = |last: Timestamp, every: Duration| now.since(last) >= every || now < last;
+        if self.store.waiting() >= WAITING || is_due(self.due.roll_up, ROLL_UP) {
+            self.store.roll_up()?;
+            self.due.roll_up = now;
+        }
+        if is_due(self.due.forget, FORGET) {
+            self.store.forget(now)?;
+            self.due.forget = now;
+        }
+        if self.due.is_dirty && is_due(self.due.persist, PERSIST) {
+            self.store.persist()?;
+            (self.due.persist, self.due.is_dirty) = (now, false);
+        }
+        Ok(())
+    }
+
+    fn watermark(&self, now: Timestamp) -> Timestamp {
+        self.store.ledger().watermark(now - AGENT_LIVE)
+    }
+
+    fn refused(&mut self, refusal: &Refusal) -> Problem {
+        self.metrics.refuse();
+        refusal.problem()
+    }
+
+    /// Remembers that the store could not be written. It is logged once per kind, not once per report.
+    fn fail(&mut self, e: &StoreError) -> Problem {
+        let detail = e.to_string();
+        if self.failed.as_ref() != Some(&detail) {
+            tracing::error!(error = %e, "store not written");
+        }
+        self.failed = Some(detail.clone());
+        unavailable(detail)
+    }
+}
+
+fn unavailable(detail: String) -> Problem {
+    let (kind, title) = ("/problems/store".into(), "the store cannot be used".into());
+    Problem { kind, title, status: 503, detail, at: None }
+}

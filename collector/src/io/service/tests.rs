@@ -1,0 +1,236 @@
+//! The collector through its router, as the dashboard in the same process and the server use it. The clock is made up.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, header},
+};
+use futures_util::StreamExt;
+use pitot_model::{
+    Report, TimeRange,
+    api::{Agents, CollectorStatus, HeatMap, Problem, SeriesAnswer, Table},
+    budget, wire,
+};
+use tower::ServiceExt;
+
+use super::*;
+use crate::store::contract::{at, report};
+
+/// The time at which the tests play, in seconds.
+const NOON: i64 = 1_768_176_000;
+
+struct Bench {
+    collector: Collector,
+    router: Router,
+    now: Arc<AtomicI64>,
+}
+
+struct Reply {
+    status: u16,
+    kind: String,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json<T: for<'de> serde::Deserialize<'de>>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| unreachable!("{e}: {}", self.text()))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl Bench {
+    fn new(data: Option<PathBuf>) -> Self {
+        let now = Arc::new(AtomicI64::new(NOON));
+        let told = now.clone();
+        let clock: Clock = Arc::new(move || at(told.load(Ordering::SeqCst)));
+        let collector = open_at(Config { data, ..Config::default() }, clock).expect("opens");
+        let router = collector.router();
+        Self { collector, router, now }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("answers");
+        let status = response.status().as_u16();
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let body = to_bytes(response.into_body(), 1 << 24).await.expect("reads").to_vec();
+        Reply { status, kind, body }
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    async fn post(&self, body: impl Into<Body>, encoding: &str) -> Reply {
+        let request = Request::post("/api/v1/reports").header(header::CONTENT_ENCODING, encoding);
+        self.send(request.body(body.into()).expect("a request")).await
+    }
+
+    async fn ship(&self, report: &Report) -> Reply {
+        let packed = zstd::encode_all(&wire::encode_report(report)[..], 3).expect("packs");
+        self.post(packed, "zstd").await
+    }
+}
+
+/// A report whose windows start so many seconds after noon.
+fn shifted(sequence: u64, windows: &[(i64, u64)]) -> Report {
+    let windows: Vec<_> = windows.iter().map(|(start, n)| (NOON + start, *n)).collect();
+    let mut report = report(sequence, &windows);
+    report.made = at(NOON);
+    report.watermark = at(NOON - 5);
+    report
+}
+
+#[tokio::test]
+async fn questions_are_answered_from_what_was_shipped() {
+    let bench = Bench::new(None);
+    let stored = bench.ship(&shifted(1, &[(-20, 6), (-70, 4)])).await;
+    assert_eq!((stored.status, stored.text().as_str()), (200, r#"{"sequence":1,"duplicate":false,"transactions":10}"#));
+    let again = bench.ship(&shifted(1, &[(-20, 6), (-70, 4)])).await;
+    assert_eq!(again.text(), r#"{"sequence":1,"duplicate":true,"transactions":0}"#);
+
+    let table: Table = bench.get("/api/v1/table?by=route&sort=count&q=method:GET").await.json();
+    assert_eq!((table.totals.count, table.row_count, table.coverage.transactions), (10, 2, 10));
+    assert_eq!(table.range, TimeRange::new(at(NOON - 900), at(NOON)));
+    assert_eq!(table.watermark, at(NOON - 5));
+
+    let path = format!("/api/v1/series?from={}&to={}&step_ms=60000&by=consumer", NOON - 120, NOON);
+    let series: SeriesAnswer = bench.get(&path).await.json();
+    assert_eq!((series.lines.len(), series.lines[0].points.len()), (2, 2));
+    let map: HeatMap = bench.get("/api/v1/heatmap?bands=5").await.json();
+    assert_eq!(map.columns.iter().flatten().sum::<u64>(), 10);
+    let agents: Agents = bench.get("/api/v1/agents").await.json();
+    assert_eq!((agents.agents[0].sequence, agents.agents[0].last_seen), (1, at(NOON)));
+    let status: CollectorStatus = bench.get("/api/v1/status").await.json();
+    assert_eq!((status.window_ms, status.store.newest), (10_000, Some(at(NOON - 10))));
+}
+
+#[tokio::test]
+async fn pages_for_people_and_machines_are_served() {
+    let bench = Bench::new(None);
+    bench.ship(&shifted(1, &[(-20, 6)])).await;
+    for (path, kind, part) in [
+        ("/", "text/html; charset=utf-8", "<html"),
+        ("/healthz", "text/plain; charset=utf-8", "ok"),
+        ("/readyz", "text/plain; charset=utf-8", "ready"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "pitot_transactions_total 6"),
+    ] {
+        let reply = bench.get(path).await;
+        assert_eq!((reply.status, reply.kind.as_str()), (200, kind), "{path}");
+        assert!(reply.text().contains(part), "{path}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem() {
+    let bench = Bench::new(None);
+    for (path, status, kind, at) in [
+        ("/api/v1/nothing", 404, "/problems/not-found", None),
+        ("/api/v1/reports", 405, "/problems/wrong-method", None),
+        ("/api/v1/table?q=colour:red", 400, "/problems/bad-filter", Some(0)),
+        ("/api/v1/table?q=kind:rate", 400, "/problems/bad-filter", Some(0)),
+        ("/api/v1/table?colour=red", 400, "/problems/bad-query", None),
+        ("/api/v1/table?by=colour", 400, "/problems/bad-query", None),
+        ("/api/v1/table?from=soon", 400, "/problems/bad-query", None),
+        ("/api/v1/table?from=20&to=10", 400, "/problems/bad-range", None),
+        ("/api/v1/table?limit=10001", 400, "/problems/bad-query", None),
+        ("/api/v1/series?step_ms=0", 400, "/problems/bad-query", None),
+        ("/api/v1/series?from=0&to=1000000&step_ms=10000", 400, "/problems/too-much", None),
+        ("/api/v1/heatmap?bands=201", 400, "/problems/bad-query", None),
+        ("/api/v1/live?q=path:/x", 400, "/problems/bad-filter", Some(0)),
+    ] {
+        let reply = bench.get(path).await;
+        assert_eq!((reply.status, reply.kind.as_str()), (status, "application/problem+json"), "{path}");
+        let problem: Problem = reply.json();
+        assert_eq!((problem.kind.as_str(), problem.status, problem.at), (kind, status, at), "{path}");
+        assert!(!problem.detail.is_empty(), "{path}");
+    }
+    let wrong = bench.send(Request::delete("/api/v1/table").body(Body::empty()).expect("a request")).await;
+    assert_eq!((wrong.status, wrong.kind.as_str()), (405, "application/problem+json"));
+}
+
+#[tokio::test]
+async fn bad_reports_are_refused_and_counted() {
+    let bench = Bench::new(None);
+    let announced = Request::post("/api/v1/reports").header(header::CONTENT_LENGTH, budget::REPORT_BYTES + 1);
+    let announced = bench.send(announced.body(Body::empty()).expect("a request")).await;
+    for (name, reply, status) in [
+        ("noise", bench.post("noise", "").await, 400),
+        ("not zstd", bench.post("noise", "zstd").await, 400),
+        ("gzip", bench.post("noise", "gzip").await, 415),
+        ("large", bench.post(vec![0; budget::REPORT_BYTES + 1], "").await, 413),
+        ("announced as large", announced, 413),
+        ("ahead", bench.ship(&shifted(1, &[(3_600, 1)])).await, 422),
+        ("old", bench.ship(&shifted(1, &[(-500 * 86_400, 1)])).await, 422),
+    ] {
+        assert_eq!((reply.status, reply.kind.as_str()), (status, "application/problem+json"), "{name}");
+        assert_eq!(reply.json::<Problem>().status, status, "{name}");
+    }
+    let metrics = bench.get("/metrics").await.text();
+    assert!(metrics.contains("pitot_reports_total{result=\"refused\"} 7"), "{metrics}");
+    assert_eq!(bench.get("/api/v1/status").await.json::<CollectorStatus>().store.windows, 0);
+}
+
+#[tokio::test]
+async fn live_readers_are_told_of_new_data_until_the_end() {
+    let bench = Bench::new(None);
+    let request = Request::get("/api/v1/live").body(Body::empty()).expect("a request");
+    let response = bench.router.clone().oneshot(request).await.expect("answers");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let mut events = response.into_body().into_data_stream();
+    bench.ship(&shifted(1, &[(-20, 6)])).await;
+    bench.now.fetch_add(5, Ordering::SeqCst);
+    let event = events.next().await.expect("an event").expect("reads");
+    let text = String::from_utf8_lossy(&event).into_owned();
+    assert!(text.starts_with("event: data\ndata: {\"event\":\"data\""), "{text}");
+    assert!(text.contains("\"transactions\":6"), "{text}");
+    bench.collector.clone().close().await;
+    assert!(events.next().await.is_none(), "the stream ends with the collector");
+    assert_eq!(bench.get("/api/v1/status").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_collector_continues_where_it_was_closed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    for round in 1..=3_u64 {
+        let bench = Bench::new(Some(data.clone()));
+        assert_eq!(bench.ship(&shifted(round, &[(-20, 5)])).await.status, 200);
+        let table: Table = bench.get("/api/v1/table?by=none").await.json();
+        assert_eq!(table.totals.count, 5 * round);
+        let taken = open(Config { data: Some(data.clone()), ..Config::default() }).err();
+        assert!(taken.is_some_and(|e| e.to_string().contains("in use by another process")));
+        bench.collector.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_stops_when_asked() {
+    let bench = Bench::new(None);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = bench.collector.serve(listener, async move {
+        let _ = stopped.await;
+    });
+    let _ = stop.send(());
+    serving.await.expect("ends");
+    bench.collector.close().await;
+}
+
+#[test]
+fn windows_that_do_not_divide_a_minute_are_refused() {
+    let config = Config { window: Duration::from_secs(7), ..Config::default() };
+    let refused = open(config).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(refused.contains("does not divide a minute"), "{refused}");
+}
