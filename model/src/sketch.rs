@@ -7,10 +7,12 @@
 //! Counts are a sorted list of (bucket, count) until a dense array is smaller. Beside them the exact sum, least and
 //! greatest value are kept: they merge as well, and make mean, min and max exact.
 
+mod dense;
 mod v2;
 
 use std::fmt;
 
+pub use dense::DenseSketch;
 pub use v2::V2Error;
 
 /// Buckets per power of two.

@@ -1,0 +1,38 @@
+//! Limits of everything that strangers can grow, and what happens when one is reached.
+
+/// Bytes of one line; the rest is skipped and the line counted as too long.
+pub const LINE_BYTES: usize = 256 << 10;
+
+/// Bytes of input that are parsed as one piece of work.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// Path segments of a route; what follows is shown as `*`.
+pub const ROUTE_SEGMENTS: usize = 16;
+
+/// Bytes of one path segment; a longer one is a `{slug}`.
+pub const SEGMENT_BYTES: usize = 64;
+
+/// Different literal names at one position of a path, above which they are taken for values of a parameter.
+pub const LITERALS_PER_POSITION: usize = 50;
+
+/// Different (service, method, shape) kept apart; when more come, positions are folded for good, and what still does
+/// not fit is counted under `(other)`.
+pub const ROUTES: usize = 20_000;
+
+/// Consumers kept apart; later ones are counted under `(other)`.
+pub const CONSUMERS: usize = 50_000;
+
+/// Services kept apart; later ones are counted under `(other)`.
+pub const SERVICES: usize = 1_000;
+
+/// Series that may hold a dense sketch of 92 KiB; the others record sparsely.
+pub const DENSE_SKETCHES: usize = 256;
+
+/// Transactions after which a series is busy enough for a dense sketch.
+pub const DENSE_FROM: u64 = 4_096;
+
+/// Steps of a report's timeline; its step doubles when more are needed.
+pub const TIMELINE_STEPS: usize = 240;
+
+/// Cells of open windows; when there are more, they are shipped early.
+pub const OPEN_CELLS: usize = 50_000;

@@ -1,0 +1,106 @@
+//! Who calls: the first that is present of a consumer field, the user name, the address.
+//!
+//! In: a record's texts. Out: an identity that still may be a credential; [`Pseudonyms`](super::Pseudonyms) comes next.
+
+use pitot_model::Evidence;
+
+/// Who calls, before pseudonyms, and how we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// The credential, name or address as sent.
+    pub id: &'a [u8],
+    /// Its kind.
+    pub evidence: Evidence,
+}
+
+/// The best identity of these three; each may be empty. `consumer` is of the kind `evidence`.
+pub fn identify<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8], client: &'a [u8]) -> Identity<'a> {
+    let is_there = |id: &[u8]| !id.is_empty() && id != b"-";
+    if is_there(consumer) {
+        let evidence = if evidence == Evidence::Name && looks_secret(consumer) { Evidence::Key } else { evidence };
+        let id = if evidence == Evidence::Token { credentials(consumer) } else { consumer };
+        return Identity { id, evidence };
+    }
+    if is_there(user) {
+        let evidence = if looks_secret(user) { Evidence::Key } else { Evidence::User };
+        return Identity { id: user, evidence };
+    }
+    match address(client) {
+        b"" => Identity { id: b"", evidence: Evidence::None },
+        id => Identity { id, evidence: Evidence::Address },
+    }
+}
+
+/// The first address of a list, without port and brackets: `[2001:db8::1]:443, 10.0.0.1` gives `2001:db8::1`.
+pub fn address(client: &[u8]) -> &[u8] {
+    let first = match memchr::memchr2(b',', b' ', client) {
+        Some(end) => &client[..end],
+        None => client,
+    };
+    if let Some(rest) = first.strip_prefix(b"[") {
+        return memchr::memchr(b']', rest).map_or(rest, |end| &rest[..end]);
+    }
+    match memchr::memchr(b':', first) {
+        // One colon is a port; several are an IPv6 address.
+        Some(at) if memchr::memchr(b':', &first[at + 1..]).is_none() => &first[..at],
+        _ if first == b"-" => b"",
+        _ => first,
+    }
+}
+
+/// What stands behind the scheme of an `Authorization` header.
+fn credentials(header: &[u8]) -> &[u8] {
+    match memchr::memchr(b' ', header) {
+        Some(at) if at < 16 => header[at..].trim_ascii_start(),
+        _ => header,
+    }
+}
+
+/// Whether a name is rather a key: long, one word, and going back and forth between letters and digits.
+fn looks_secret(name: &[u8]) -> bool {
+    let turns = name.windows(2).filter(|w| w[0].is_ascii_digit() && w[1].is_ascii_alphabetic()).count();
+    let word = |b: &u8| b.is_ascii_alphanumeric() || b"_-=+/".contains(b);
+    name.len() >= 16 && turns >= 2 && name.iter().all(word) && !is_uuid_like(name)
+}
+
+fn is_uuid_like(name: &[u8]) -> bool {
+    name.len() == 36 && name.iter().filter(|&&b| b == b'-').count() == 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_present_counts() {
+        let id = |c: &'static str, e, u: &'static str, a: &'static str| {
+            let i = identify(c.as_bytes(), e, u.as_bytes(), a.as_bytes());
+            (String::from_utf8_lossy(i.id).into_owned(), i.evidence)
+        };
+        for (got, want) in [
+            (id("acme", Evidence::Name, "jane", "10.0.0.1"), ("acme", Evidence::Name)),
+            (id("ak_0f3a9b1c2d4e5f60", Evidence::Name, "", ""), ("ak_0f3a9b1c2d4e5f60", Evidence::Key)),
+            (id("-", Evidence::Key, "jane", "10.0.0.1"), ("jane", Evidence::User)),
+            (id("Bearer eyJh.x", Evidence::Token, "", ""), ("eyJh.x", Evidence::Token)),
+            (id("", Evidence::None, "-", "10.0.0.1:5123"), ("10.0.0.1", Evidence::Address)),
+            (id("", Evidence::None, "", "-"), ("", Evidence::None)),
+        ] {
+            assert_eq!((got.0.as_str(), got.1), want);
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (client, want) in [
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.1:80", "10.0.0.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("10.0.0.2, 10.0.0.1", "10.0.0.2"),
+            ("unix:", "unix"),
+            ("", ""),
+        ] {
+            assert_eq!(address(client.as_bytes()), want.as_bytes(), "{client}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The agent as a daemon: follows logs, counts, ships.
+//!
+//! One owner thread reads, parses and counts; an async task ships what it drains, again and again until the collector
+//! took it. When the collector is away, the bounded queue between them fills and the thread stops reading: the files
+//! keep the rest.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use pitot_client::Client;
+use pitot_model::{AgentId, Coverage, Offset, Reason, Report, TimeRange, Timestamp};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::feed::Feed;
+use crate::{
+    enrich::{Enricher, Settings},
+    log::Format,
+    parse::Wanted,
+    window::{Batch, Windows},
+};
+
+/// Reports between reading and shipping; when there are more, reading waits.
+const QUEUE: usize = 64;
+/// How long a file without news is left alone.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// A file to follow.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// Path, which need not exist yet, or `-` for standard input.
+    pub path: PathBuf,
+    /// Its format; detected from its first lines when absent.
+    pub format: Option<Format>,
+    /// Field whose value is the consumer; applied to a detected format too.
+    pub consumer: Option<String>,
+    /// Whether it is read from its start, and not only what is written from now on.
+    pub from_start: bool,
+}
+
+/// How the daemon works.
+#[derive(Clone)]
+pub struct Daemon {
+    /// Stable name of this agent.
+    pub name: String,
+    /// Instance of the service that it stands beside; empty when not known.
+    pub instance: String,
+    /// Files to follow.
+    pub files: Vec<Followed>,
+    /// What the operator says about routes, consumers and services.
+    pub settings: Arc<Settings>,
+    /// Width of the windows.
+    pub window: Duration,
+    /// Time between reports.
+    pub ship_every: Duration,
+    /// What of the files is wanted.
+    pub range: TimeRange,
+    /// How long a stop may take.
+    pub stop_within: Duration,
+}
+
+/// What a daemon did until it was stopped.
+#[derive(Debug, Clone, Default)]
+pub struct Shipped {
+    /// What was read, counted and lost.
+    pub coverage: Coverage,
+    /// Reports that the collector took.
+    pub reports: u64,
+}
+
+/// Follows and ships until `stop` resolves, then reads what is there, ships it, and says what it did.
+pub async fn run(daemon: Daemon, client: Client, stop: impl Future<Output = ()>) -> Shipped {
+    let (reports, queue) = mpsc::channel(QUEUE);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let reader = thread::spawn({
+        let (daemon, stopping) = (daemon.clone(), stopping.clone());
+        move || Reader::new(daemon).run(&reports, &stopping)
+    });
+    let mut shipping = std::pin::pin!(ship(queue, client));
+    let mut taken = tokio::select! {
+        taken = &mut shipping => Some(taken),
+        () = stop => None,
+    };
+    stopping.store(true, Ordering::Relaxed);
+    let deadline = tokio::time::Instant::now() + daemon.stop_within;
+    let reader = tokio::task::spawn_blocking(move || reader.join().unwrap_or_default());
+    if taken.is_none() {
+        taken = tokio::time::timeout_at(deadline, &mut shipping).await.ok();
+    }
+    if taken.is_none() {
+        warn!("stopped with reports that the collector did not take in time");
+    }
+    let coverage = tokio::time::timeout_at(deadline, reader).await.ok().and_then(Result::ok).unwrap_or_default();
+    Shipped { coverage, reports: taken.unwrap_or_default() }
+}
+
+/// Ships every report until it is taken or refused for good. Gives the number of those taken.
+async fn ship(mut queue: mpsc::Receiver<Report>, client: Client) -> u64 {
+    let mut taken = 0;
+    let mut refused = 0;
+    while let Some(mut report) = queue.recv().await {
+        report.coverage.add(Reason::ReportRefused, std::mem::take(&mut refused));
+        let packed = match pitot_client::pack(&report) {
+            Ok(packed) => packed,
+            Err(error) => {
+                refused = report.count();
+                warn!(%error, transactions = refused, "report cannot be packed and was dropped");
+                continue;
+            }
+        };
+        let mut wait = Duration::from_millis(200);
+        loop {
+            match client.report(packed.clone()).await {
+                Ok(_) => {
+                    taken += 1;
+                    break;
+                }
+                Err(error) if error.is_temporary() => {
+                    warn!(%error, retry_in_ms = wait.as_millis() as u64, "report not taken");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(10));
+                }
+                Err(error) => {
+                    refused = report.count();
+                    warn!(%error, transactions = refused, "report refused and dropped");
+                    break;
+                }
+            }
+        }
+    }
+    taken
+}
+
+/// Reads and counts; owns everything that is counted.
+struct Reader {
+    daemon: Daemon,
+    files: Vec<Feed>,
+    enricher: Enricher,
+    batch: Batch,
+    windows: Windows,
+    incarnation: u64,
+    sequence: u64,
+    total: Coverage,
+}
+
+impl Reader {
+    fn new(daemon: Daemon) -> Self {
+        Self {
+            files: daemon.files.iter().map(Feed::new).collect(),
+            enricher: Enricher::new(daemon.settings.clone()),
+            batch: Batch::default(),
+            windows: Windows::new(daemon.window, daemon.instance.clone()),
+            incarnation: u64::try_from(now().as_micros()).unwrap_or(0),
+            sequence: 0,
+            total: Coverage::default(),
+            daemon,
+        }
+    }
+
+    fn run(mut self, reports: &mpsc::Sender<Report>, stopping: &AtomicBool) -> Coverage {
+        let mut next = Instant::now() + self.daemon.ship_every;
+        loop {
+            // Looked at before reading, so that what was written before the stop is read once more.
+            let is_last = stopping.load(Ordering::Relaxed);
+            let has_read = self.read();
+            let is_due = Instant::now() >= next || self.windows.is_full();
+            if is_due || (is_last && !has_read) {
+                next = Instant::now() + self.daemon.ship_every;
+                if let Some(report) = self.report()
+                    && reports.blocking_send(report).is_err()
+                {
+                    return self.total;
+                }
+            }
+            match (has_read, is_last) {
+                (true, _) => {}
+                (false, true) => return self.total,
+                (false, false) => thread::sleep(IDLE),
+            }
+        }
+    }
+
+    /// Reads a chunk of every file. Whether there was any.
+    fn read(&mut self) -> bool {
+        let mut has_read = false;
+        for feed in &mut self.files {
+            let bytes = match feed.origin.read() {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    warn!(%error, path = feed.name, "cannot read on");
+                    continue;
+                }
+            };
+            if bytes.is_empty() {
+                continue;
+            }
+            has_read = true;
+            self.batch.clear();
+            let wanted = Wanted { range: self.daemon.range, keep_rejected: false };
+            feed.parse(&bytes, wanted, &mut self.enricher, &mut self.batch);
+            self.windows.add(&self.batch);
+        }
+        has_read
+    }
+
+    fn report(&mut self) -> Option<Report> {
+        let drained = self.windows.drain();
+        if drained.windows.is_empty() && drained.coverage == Coverage::default() && self.sequence > 0 {
+            return None;
+        }
+        self.total.merge(&drained.coverage);
+        self.sequence += 1;
+        let offset = |feed: &Feed| Offset { source: feed.name.clone(), fingerprint: 0, bytes: feed.origin.offset() };
+        Some(Report {
+            agent: AgentId { name: self.daemon.name.clone(), incarnation: self.incarnation },
+            sequence: self.sequence,
+            made: now(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            watermark: drained.watermark,
+            windows: drained.windows,
+            coverage: drained.coverage,
+            exemplars: Vec::new(),
+            aliases: drained.aliases,
+            offsets: self.files.iter().map(offset).collect(),
+        })
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,14 @@
+//! Everything of the agent that touches the world: files, standard input, threads, the clock.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is where the agent touches the world")]
+
+mod daemon;
+mod feed;
+mod scan;
+mod secret;
+mod source;
+mod tail;
+
+pub use daemon::{Daemon, Followed, Shipped, run};
+pub use scan::{Scan, ScanError, Scanned, scan};
+pub use secret::{SecretError, fresh_secret, load_secret};
+pub use source::{Piece, Pieces, SourceError, SourceSpec};

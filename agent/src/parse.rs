@@ -1,0 +1,126 @@
+//! A piece of a log to transactions: the loop that every line goes through.
+//!
+//! In: bytes that end at a line's end. Out: rows in a [`Batch`], or one call per record. Every line is counted: as a
+//! transaction or under the reason why it is none.
+
+use pitot_model::{Reason, TimeRange, Transaction};
+
+use crate::{
+    budget,
+    enrich::Enricher,
+    log::{Format, Record},
+    window::{Batch, Invalid},
+};
+
+/// Characters of a line that an [`Invalid`] shows.
+const EXCERPT_CHARS: usize = 160;
+
+/// What of a source is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Transactions that end in this range; those without a time always.
+    pub range: TimeRange,
+    /// Whether lines that the format does not fit are kept in the batch.
+    pub keep_rejected: bool,
+}
+
+/// What became of a line.
+pub enum Line<'a, 'b> {
+    /// A request that could be read, and its transaction.
+    Transaction(&'b Record<'a>, &'b Transaction<'b>),
+    /// A response whose request could not be read.
+    Unreadable(&'b Record<'a>),
+}
+
+/// Parses a piece and adds it to the batch. `first_line` is the number of its first line, from 1.
+pub fn parse_piece(
+    piece: &[u8],
+    first_line: u64,
+    format: &Format,
+    enricher: &mut Enricher,
+    wanted: Wanted,
+    batch: &mut Batch,
+) {
+    each_line(piece, first_line, format, enricher, wanted, batch, |batch, _, line| {
+        if let Line::Transaction(record, transaction) = line {
+            batch.push(transaction, record.time.is_some());
+        }
+    });
+}
+
+/// Calls `visit` with every record of a piece, and the number of its line; counts all others in the batch.
+pub fn each_line(
+    piece: &[u8],
+    first_line: u64,
+    format: &Format,
+    enricher: &mut Enricher,
+    wanted: Wanted,
+    batch: &mut Batch,
+    mut visit: impl FnMut(&mut Batch, u64, Line<'_, '_>),
+) {
+    let (mut start, mut number) = (0, first_line);
+    let mut counts = Counts::default();
+    while start < piece.len() {
+        let end = memchr::memchr(b'\n', &piece[start..]).map_or(piece.len(), |n| start + n);
+        let line = &piece[start..end];
+        let mut record = Record::default();
+        let result = if line.len() > budget::LINE_BYTES {
+            Err((Reason::LineTooLong, "", 0))
+        } else {
+            format.parse(line, &mut record).map_err(|skip| (skip.reason, skip.field, skip.at))
+        };
+        match result {
+            Err((reason, field, at)) => {
+                counts.add(reason);
+                if reason.is_loss() {
+                    reject(batch, line, Invalid { line: number, reason, field, at, excerpt: String::new() }, wanted);
+                }
+            }
+            Ok(()) if record.time.is_some_and(|t| !wanted.range.contains(t)) => counts.add(Reason::OutOfRange),
+            Ok(()) => match enricher.enrich(&record) {
+                Ok(transaction) => visit(batch, number, Line::Transaction(&record, &transaction)),
+                Err(reason) => {
+                    counts.add(reason);
+                    visit(batch, number, Line::Unreadable(&record));
+                }
+            },
+        }
+        number += 1;
+        start = end + 1;
+    }
+    batch.coverage.lines_read += number - first_line;
+    batch.coverage.bytes_read += piece.len() as u64;
+    counts.flush(batch);
+}
+
+fn reject(batch: &mut Batch, line: &[u8], mut invalid: Invalid, wanted: Wanted) {
+    if batch.invalid.is_none() {
+        let text = String::from_utf8_lossy(&line[..line.len().min(4 * EXCERPT_CHARS)]);
+        invalid.excerpt =
+            text.chars().take(EXCERPT_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        batch.invalid = Some(invalid);
+    }
+    if wanted.keep_rejected {
+        batch.rejected.extend_from_slice(line);
+        batch.rejected.push(b'\n');
+    }
+}
+
+/// Reasons of a piece; a map lookup a line would cost more than parsing.
+#[derive(Default)]
+struct Counts(Vec<(Reason, u64)>);
+
+impl Counts {
+    fn add(&mut self, reason: Reason) {
+        match self.0.iter_mut().find(|(r, _)| *r == reason) {
+            Some((_, n)) => *n += 1,
+            None => self.0.push((reason, 1)),
+        }
+    }
+
+    fn flush(self, batch: &mut Batch) {
+        for (reason, n) in self.0 {
+            batch.coverage.add(reason, n);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Transactions of one piece of input, with their names told apart once: what crosses from parsing to aggregation.
+//!
+//! In: transactions. Out: rows of numbers and small dictionaries. It is reused from piece to piece.
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use pitot_model::{Coverage, Evidence, Reason, Sketch, Status, Timestamp, Transaction};
+use std::hash::BuildHasher;
+
+/// A duration that is not known.
+pub(super) const UNKNOWN: u32 = u32::MAX;
+
+/// A moment that is not known.
+pub(super) const NO_TIME: i64 = i64::MIN;
+
+/// One transaction in numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// Microseconds since the epoch, or [`NO_TIME`].
+    pub ended_us: i64,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+    /// Index into the batch's routes.
+    pub route: u32,
+    /// Index into the batch's consumers.
+    pub consumer: u32,
+    /// At most [`Sketch::MAX_US`], or [`UNKNOWN`].
+    pub duration_us: u32,
+    /// Likewise.
+    pub ttfb_us: u32,
+    pub status: Status,
+}
+
+/// Transactions, and what became of the lines that are none.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub(super) rows: Vec<Row>,
+    pub(super) resources: Names,
+    /// Keys are resource (4 bytes), method, 0, shape.
+    pub(super) routes: Names,
+    /// Keys are evidence (1 byte), name.
+    pub(super) consumers: Names,
+    /// Lines, bytes, and why lines are no rows.
+    pub coverage: Coverage,
+    /// The first line that the format does not fit.
+    pub invalid: Option<Invalid>,
+    /// Lines that the format does not fit, each with its newline; kept only when asked for.
+    pub rejected: Vec<u8>,
+    key: Vec<u8>,
+    last_resource: u32,
+}
+
+/// A line that could not be read, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// Number of the line in its source, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: Reason,
+    /// The field that failed.
+    pub field: &'static str,
+    /// Byte of the line at which it failed.
+    pub at: usize,
+    /// Beginning of the line, control characters replaced.
+    pub excerpt: String,
+}
+
+impl Batch {
+    /// Forgets everything but its memory.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.resources.clear();
+        self.routes.clear();
+        self.consumers.clear();
+        self.coverage = Coverage::default();
+        self.invalid = None;
+        self.rejected.clear();
+    }
+
+    /// Transactions in it.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no transaction in it.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Adds a transaction; without a time it counts in totals and in no window.
+    pub fn push(&mut self, t: &Transaction<'_>, has_time: bool) {
+        let resource = self.resource(t);
+        self.key.clear();
+        self.key.extend_from_slice(&resource.to_le_bytes());
+        self.key.extend_from_slice(t.method.as_bytes());
+        self.key.push(0);
+        self.key.extend_from_slice(t.route.as_bytes());
+        let route = self.routes.intern(&self.key);
+        self.key.clear();
+        self.key.push(t.evidence as u8);
+        self.key.extend_from_slice(t.consumer.as_bytes());
+        let consumer = self.consumers.intern(&self.key);
+        let (duration, ttfb) = (t.timing.duration(), t.timing.ttfb());
+        let row = Row {
+            ended_us: if has_time { t.timing.ended().as_micros() } else { NO_TIME },
+            request_bytes: t.request_bytes,
+            response_bytes: t.response_bytes,
+            route,
+            consumer,
+            duration_us: self.clip(duration),
+            ttfb_us: self.clip(ttfb),
+            status: t.status,
+        };
+        self.rows.push(row);
+    }
+
+    /// First and last moment in it.
+    pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        let times = || self.rows.iter().map(|r| r.ended_us).filter(|&t| t != NO_TIME);
+        Some((Timestamp::from_micros(times().min()?), Timestamp::from_micros(times().max()?)))
+    }
+
+    /// Nearly all transactions of a piece are of the same resource as the one before.
+    fn resource(&mut self, t: &Transaction<'_>) -> u32 {
+        self.key.clear();
+        self.key.extend_from_slice(t.service.as_bytes());
+        self.key.push(0);
+        self.key.extend_from_slice(t.version.as_bytes());
+        if self.resources.get(self.last_resource) != Some(&self.key) {
+            self.last_resource = self.resources.intern(&self.key);
+        }
+        self.last_resource
+    }
+
+    fn clip(&mut self, duration: Option<std::time::Duration>) -> u32 {
+        let Some(duration) = duration else { return UNKNOWN };
+        match duration.as_micros() {
+            us if us <= u128::from(Sketch::MAX_US) => us as u32,
+            _ => {
+                self.coverage.add(Reason::DurationClipped, 1);
+                Sketch::MAX_US as u32
+            }
+        }
+    }
+}
+
+/// Byte strings numbered in the order in which they were first seen.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    bytes: Vec<u8>,
+    /// End of each name in `bytes`.
+    ends: Vec<u32>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Names {
+    pub(super) fn intern(&mut self, name: &[u8]) -> u32 {
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        let hash = hasher.hash_one(name);
+        if let Some(&id) = self.index.find(hash, |&id| slice(bytes, ends, id) == name) {
+            return id;
+        }
+        let id = self.ends.len() as u32;
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len() as u32);
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.index.insert_unique(hash, id, |&id| hasher.hash_one(slice(bytes, ends, id)));
+        id
+    }
+
+    pub(super) fn get(&self, id: u32) -> Option<&[u8]> {
+        ((id as usize) < self.ends.len()).then(|| slice(&self.bytes, &self.ends, id))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len() as u32).map(|id| slice(&self.bytes, &self.ends, id))
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.index.clear();
+    }
+}
+
+fn slice<'a>(bytes: &'a [u8], ends: &[u32], id: u32) -> &'a [u8] {
+    let id = id as usize;
+    let start = if id == 0 { 0 } else { ends[id - 1] as usize };
+    &bytes[start..ends[id] as usize]
+}
+
+/// The resource and the rest of a route's key, as [`Batch::push`] wrote it.
+pub(super) fn split_route(key: &[u8]) -> (u32, &str, &str) {
+    let (resource, rest) = key.split_first_chunk().unwrap_or((&[0; 4], b""));
+    let at = memchr::memchr(0, rest).unwrap_or(rest.len());
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    (u32::from_le_bytes(*resource), text(&rest[..at]), text(rest.get(at + 1..).unwrap_or_default()))
+}
+
+/// The service and version of a resource's key.
+pub(super) fn split_resource(key: &[u8]) -> (&str, &str) {
+    std::str::from_utf8(key).unwrap_or_default().split_once('\0').unwrap_or_default()
+}
+
+/// The evidence and name of a consumer's key.
+pub(super) fn split_consumer(key: &[u8]) -> (Evidence, &str) {
+    let (&first, name) = key.split_first().unwrap_or((&0, b""));
+    let evidence = Evidence::ALL.into_iter().find(|e| *e as u8 == first).unwrap_or_default();
+    (evidence, std::str::from_utf8(name).unwrap_or_default())
+}

@@ -1,0 +1,209 @@
+//! Cells of the time since the last report: what an agent ships.
+//!
+//! In: batches. Out: [`Window`]s, which are deltas, so nothing has to be held back until a window is over; and aliases
+//! for routes whose template was learned after they were shipped under another name.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use pitot_model::{Cell, Coverage, Reason, Resource, Route, RouteAlias, Status, Timestamp, Window};
+
+use super::{
+    batch::{Batch, NO_TIME, Row, UNKNOWN},
+    registry::Registry,
+};
+use crate::budget;
+
+/// Cells since the last [`Windows::drain`].
+#[derive(Debug)]
+pub struct Windows {
+    width: Duration,
+    instance: String,
+    registry: Registry,
+    /// Transactions by number of the route, since the start.
+    counts: Vec<u64>,
+    /// By number of the route: the template that it was last shipped under.
+    shipped: Vec<Option<String>>,
+    /// Learned when the table of routes was full, not yet drained.
+    aliases: Vec<RouteAlias>,
+    open: BTreeMap<(Timestamp, u32), Open>,
+    n_cells: usize,
+    coverage: Coverage,
+    watermark: Timestamp,
+}
+
+/// One window of one resource: cells by route, consumer and status.
+type Open = HashMap<(u32, u32, Status), Cell>;
+
+/// What there was since the last time.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// Deltas, by start.
+    pub windows: Vec<Window>,
+    /// Templates learned since.
+    pub aliases: Vec<RouteAlias>,
+    /// What was read and what was lost.
+    pub coverage: Coverage,
+    /// End of the latest transaction so far.
+    pub watermark: Timestamp,
+}
+
+impl Windows {
+    /// Windows of this width, of transactions answered by this instance (empty when not known).
+    pub fn new(width: Duration, instance: String) -> Self {
+        Self {
+            width,
+            instance,
+            registry: Registry::default(),
+            counts: Vec::new(),
+            shipped: Vec::new(),
+            aliases: Vec::new(),
+            open: BTreeMap::new(),
+            n_cells: 0,
+            coverage: Coverage::default(),
+            watermark: Timestamp::EPOCH,
+        }
+    }
+
+    /// Adds a batch.
+    pub fn add(&mut self, batch: &Batch) {
+        self.coverage.merge(&batch.coverage);
+        let mapping = self.registry.map(batch, &mut self.coverage);
+        self.counts.resize(self.registry.routes.len(), 0);
+        self.shipped.resize(self.registry.routes.len(), None);
+        for row in &batch.rows {
+            let (route, consumer) = (mapping.routes[row.route as usize], mapping.consumers[row.consumer as usize]);
+            self.counts[route as usize] += 1;
+            self.add_row(row, route, consumer);
+        }
+        if self.registry.is_full() {
+            self.fold();
+        }
+    }
+
+    /// Whether enough has gathered to be shipped before its time.
+    pub fn is_full(&self) -> bool {
+        self.n_cells >= budget::OPEN_CELLS
+    }
+
+    /// Everything since the last time.
+    pub fn drain(&mut self) -> Drained {
+        let templates = self.registry.templates(|id| self.counts[id as usize]);
+        let aliases = self.rename(&templates);
+        self.n_cells = 0;
+        let windows = std::mem::take(&mut self.open)
+            .into_iter()
+            .map(|((start, resource), cells)| self.window(start, resource, cells, &templates))
+            .collect();
+        Drained { windows, aliases, coverage: std::mem::take(&mut self.coverage), watermark: self.watermark }
+    }
+
+    fn add_row(&mut self, row: &Row, route: u32, consumer: u32) {
+        if row.ended_us == NO_TIME {
+            self.coverage.add(Reason::TimeUnreadable, 1);
+            return;
+        }
+        self.coverage.transactions += 1;
+        let ended = Timestamp::from_micros(row.ended_us);
+        self.watermark = self.watermark.max(ended);
+        let resource = self.registry.routes[route as usize].0;
+        let cells = self.open.entry((ended.floor(self.width), resource)).or_default();
+        let cell = cells.entry((route, consumer, row.status)).or_insert_with(|| {
+            self.n_cells += 1;
+            Cell { route, consumer, status: row.status, ..Cell::default() }
+        });
+        cell.stats.count += 1;
+        cell.stats.request_bytes = cell.stats.request_bytes.saturating_add(row.request_bytes);
+        cell.stats.response_bytes = cell.stats.response_bytes.saturating_add(row.response_bytes);
+        if row.duration_us != UNKNOWN {
+            cell.stats.duration.record(u64::from(row.duration_us));
+        }
+        if row.ttfb_us != UNKNOWN {
+            cell.stats.ttfb.record(u64::from(row.ttfb_us));
+        }
+    }
+
+    /// Turns the registry's numbers into the window's own dictionaries. Shapes of one template share an entry.
+    fn window(&self, start: Timestamp, resource: u32, cells: Open, templates: &[String]) -> Window {
+        let known = &self.registry.resources[resource as usize];
+        let resource = Resource { instance: self.instance.clone(), ..known.clone() };
+        let mut window = Window::new(start, self.width, resource);
+        let (mut routes, mut consumers) = (HashMap::new(), HashMap::new());
+        let mut sums: BTreeMap<(u32, u32, Status), Cell> = BTreeMap::new();
+        for ((route, consumer, status), cell) in cells {
+            let name = Route::new(self.registry.routes[route as usize].1.method.clone(), &templates[route as usize]);
+            let route = *routes.entry(name).or_insert_with_key(|name| {
+                window.routes.push(name.clone());
+                window.routes.len() as u32 - 1
+            });
+            let consumer = *consumers.entry(consumer).or_insert_with(|| {
+                window.consumers.push(self.registry.consumers[consumer as usize].clone());
+                window.consumers.len() as u32 - 1
+            });
+            match sums.entry((route, consumer, status)) {
+                std::collections::btree_map::Entry::Occupied(mut sum) => sum.get_mut().stats.merge(&cell.stats),
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert(Cell { route, consumer, ..cell });
+                }
+            }
+        }
+        window.cells = sums.into_values().collect();
+        window
+    }
+
+    /// Notes under which template every route is shipped from now on. Gives aliases for those that had another.
+    fn rename(&mut self, templates: &[String]) -> Vec<RouteAlias> {
+        let mut aliases = std::mem::take(&mut self.aliases);
+        for ((shipped, template), (resource, route)) in
+            self.shipped.iter_mut().zip(templates).zip(&self.registry.routes)
+        {
+            let old = shipped.replace(template.clone()).filter(|old| old != template);
+            if let Some(old) = old {
+                let method = &route.method;
+                aliases.push(RouteAlias {
+                    service: self.registry.resources[*resource as usize].service.clone(),
+                    from: Route::new(method.clone(), old),
+                    to: Route::new(method.clone(), template.clone()),
+                });
+            }
+        }
+        aliases.sort_by(|a, b| (&a.service, &a.from).cmp(&(&b.service, &b.from)));
+        aliases.dedup();
+        aliases
+    }
+
+    fn fold(&mut self) {
+        let (counts, shipped) = (std::mem::take(&mut self.counts), std::mem::take(&mut self.shipped));
+        let numbers = self.registry.fold(|id| counts[id as usize]);
+        self.counts.resize(self.registry.routes.len(), 0);
+        self.shipped.resize(self.registry.routes.len(), None);
+        for ((&number, count), name) in numbers.iter().zip(&counts).zip(shipped) {
+            let (resource, route) = &self.registry.routes[number as usize];
+            self.counts[number as usize] += count;
+            self.shipped[number as usize] = Some(route.template.clone());
+            if let Some(old) = name.filter(|old| *old != route.template) {
+                self.aliases.push(RouteAlias {
+                    service: self.registry.resources[*resource as usize].service.clone(),
+                    from: Route::new(route.method.clone(), old),
+                    to: route.clone(),
+                });
+            }
+        }
+        for (key, cells) in std::mem::take(&mut self.open) {
+            let moved: &mut Open = self.open.entry(key).or_default();
+            for ((route, consumer, status), cell) in cells {
+                let route = numbers[route as usize];
+                let target = moved.entry((route, consumer, status)).or_insert_with(|| Cell {
+                    route,
+                    consumer,
+                    status,
+                    ..Cell::default()
+                });
+                target.stats.merge(&cell.stats);
+            }
+        }
+        self.n_cells = self.open.values().map(HashMap::len).sum();
+    }
+}

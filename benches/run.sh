@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Speed and memory of `pitot report` on generated logs, checked against their truth, with peers beside it where they are
+# installed. Quote CPU seconds and their ratios, not wall time.
+#
+#   benches/run.sh [LINES]        one million lines by default; the issue's size is 10000000
+#
+# Needs python3 and the shared material ($PITOT_SHARED, by default ../shared). Data stays in target/bench.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+lines=${1:-1000000}
+shared=${PITOT_SHARED:-../shared}
+data=target/bench
+out=$data/out
+mkdir -p "$out"
+
+if [ ! -d "$shared/bench" ]; then
+    echo "SKIPPED: no generator in $shared/bench; set PITOT_SHARED" >&2
+    [ -z "${CI:-}" ] || exit 1
+    exit 0
+fi
+cargo build --release --locked --quiet
+cargo build --release --locked --quiet --manifest-path "$shared/bench/Cargo.toml" --target-dir "$data/generator"
+
+generate() { # FORMAT GARBAGE
+    local log=$data/$1-$2-$lines.log
+    if [ ! -f "$log.truth.json" ]; then
+        "$data/generator/release/make_access_log" --lines "$lines" --incidents 20 --seed 1 --format "$1" --garbage "$2" \
+            --out "$log" 2>/dev/null
+    fi
+    echo "$log"
+}
+
+row() { # NAME OUT COMMAND...
+    local name=$1 sink=$2
+    shift 2
+    benches/measure.py "$sink" "$@" | python3 -c '
+import json, sys
+m, name, lines = json.load(sys.stdin), sys.argv[1], int(sys.argv[2])
+print(f"  {name:44} {m[\"cpu_s\"] * 1e6 / lines:8.3f} {m[\"cpu_s\"]:9.2f} {m[\"wall_s\"]:9.2f} {m[\"rss_mib\"]:9.1f}"
+      + ("" if m["status"] == 0 else f"  failed with {m[\"status\"]}"))' "$name" "$lines"
+}
+
+printf '  %-44s %8s %9s %9s %9s\n' "$lines lines" 'CPU s/1M' 'CPU s' 'wall s' 'RSS MiB'
+for mix in 'combined+rt 0' 'combined+rt 0.01' 'combined 0' 'common 0' 'json 0' 'json 0.01'; do
+    read -r format garbage <<<"$mix"
+    log=$(generate "$format" "$garbage")
+    for threads in 1 2; do
+        row "pitot report, $format, garbage $garbage, $threads threads" "$out/report-$threads.json" \
+            target/release/pitot report --json --raw --threads "$threads" "$log"
+    done
+    cmp "$out/report-1.json" "$out/report-2.json"
+    keys=$([[ $format == combined+rt || $format == json ]] && echo --consumers || true)
+    printf '    '
+    benches/check_truth.py "$out/report-1.json" "$log.truth.json" $keys
+done
+
+log=$(generate combined+rt 0)
+echo '  peers, on combined+rt'
+if command -v mawk >/dev/null; then
+    row 'mawk: count, 5xx and p99 by route' "$out/mawk" mawk -f benches/p99.awk "$log"
+fi
+if command -v goaccess >/dev/null; then
+    row 'goaccess COMBINED, JSON' "$out/goaccess" goaccess --no-global-config --log-format=COMBINED -o json "$log"
+fi
+if command -v rg >/dev/null; then
+    row "rg -c '\" 5[0-9][0-9] '" "$out/rg" rg -c '" 5[0-9][0-9] ' "$log"
+fi
+row 'wc -l' "$out/wc" wc -l "$log"
