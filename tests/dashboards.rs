@@ -1,9 +1,10 @@
-//! The Grafana board and the Prometheus rules. In: the files below dashboards/. Out: they load, they ask for metrics
-//! that exist, and the alerts fire when they should; the last by promtool, where it is installed.
+//! The Grafana board, the Prometheus rules and the page. In: the files below dashboards/. Out: they load, they ask for
+//! metrics that exist, alerts fire when they should (by promtool, where it is installed), and the page is safe to serve.
 #![expect(clippy::panic, reason = "a helper that fails is a test that fails")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
+use pitot_model::Reason;
 use serde_json::Value;
 
 /// What `/metrics` of the collector offers.
@@ -24,6 +25,7 @@ const METRICS: &[&str] = &[
 
 const RULES: &str = "prometheus/pitot.rules.yml";
 const RULE_TESTS: &str = "prometheus/pitot.rules.test.yml";
+const PAGE: &str = "web/index.html";
 const BOARD: &str = "grafana/pitot.json";
 
 #[test]
@@ -50,8 +52,7 @@ fn every_loss_lowers_the_recorded_coverage() {
     let rules = read(RULES);
     let listed = rules.split("pitot_coverage_total{reason=~\"").nth(1).and_then(|rest| rest.split('"').next());
     let listed: BTreeSet<_> = listed.expect("the coverage rule lists reasons").split('|').collect();
-    let losses = pitot_model::Reason::ALL.iter().filter(|r| r.is_loss()).map(|r| r.name()).collect();
-    assert_eq!(listed, losses, "{RULES}: pitot:coverage:ratio_rate5m");
+    assert_eq!(listed, losses(), "{RULES}: pitot:coverage:ratio_rate5m");
 }
 
 #[test]
@@ -75,15 +76,80 @@ fn the_board_loads_into_any_grafana() {
 }
 
 #[test]
-fn rules_are_valid_and_fire_when_they_should() {
-    for arguments in [["check", "rules", RULES], ["test", "rules", RULE_TESTS]] {
-        let output = match Command::new("promtool").args(arguments).current_dir(dashboards()).output() {
-            Ok(output) => output,
-            Err(error) => return skip("promtool", &error),
-        };
-        let text = [output.stdout, output.stderr].concat();
-        assert!(output.status.success(), "promtool {arguments:?}\n{}", String::from_utf8_lossy(&text));
+fn expressions_of_the_board_are_valid() {
+    let board: Value = serde_json::from_str(&read(BOARD)).expect("the board is JSON");
+    let targets = board["panels"].as_array().into_iter().flatten().flat_map(|p| p["targets"].as_array());
+    let rules = targets.flatten().filter_map(|t| t["expr"].as_str()).map(|expr| {
+        let expr = expr.replace("$__rate_interval", "1m").replace("$__range", "1h");
+        serde_json::json!({ "record": "board:panel", "expr": expr, "labels": { "expression": expr.as_str() } })
+    });
+    // YAML, since JSON is.
+    let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let group = serde_json::json!({ "groups": [{ "name": "board", "rules": rules.collect::<Vec<_>>() }] });
+    fs::write(file.path(), group.to_string()).expect("a temporary file can be written");
+    promtool(&["check", "rules", &file.path().to_string_lossy()]);
+}
+
+#[test]
+fn the_page_takes_nothing_from_elsewhere_and_trusts_no_text() {
+    let page = read(PAGE);
+    let namespace = "http://www.w3.org/2000/svg";
+    for bad in [
+        "http://",
+        "https://",
+        "src=",
+        "@import",
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "createContextualFragment",
+        "eval(",
+        "new Function",
+        " style=\"",
+        " onclick",
+        " onload",
+        " onerror",
+    ] {
+        for (line, n) in page.replace(namespace, "").lines().zip(1..) {
+            assert!(
+                !line.contains(bad),
+                "{PAGE}:{n}: `{bad}`: text goes through textContent, style and script stand here"
+            );
+        }
     }
+    for policy in ["default-src 'none'", "connect-src 'self'", "require-trusted-types-for 'script'"] {
+        assert!(page.contains(policy), "{PAGE}: the content security policy lost `{policy}`");
+    }
+}
+
+#[test]
+fn the_page_knows_which_reasons_are_losses() {
+    let page = read(PAGE);
+    let line = page.lines().find(|l| l.starts_with("const LOSSES = [")).expect("the page has LOSSES");
+    let listed: BTreeSet<_> = line.split('"').skip(1).step_by(2).collect();
+    assert_eq!(listed, losses(), "{PAGE}: LOSSES");
+}
+
+#[test]
+fn rules_are_valid_and_fire_when_they_should() {
+    promtool(&["check", "rules", RULES]);
+    promtool(&["test", "rules", RULE_TESTS]);
+}
+
+/// Runs it below dashboards/; fails where it complains, skips where it is not installed.
+fn promtool(arguments: &[&str]) {
+    match Command::new("promtool").args(arguments).current_dir(dashboards()).output() {
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            assert!(output.status.success(), "promtool {arguments:?}\n{}", String::from_utf8_lossy(&text));
+        }
+        Err(error) => skip("promtool", &error),
+    }
+}
+
+fn losses() -> BTreeSet<&'static str> {
+    Reason::ALL.iter().filter(|r| r.is_loss()).map(|r| r.name()).collect()
 }
 
 /// Names that look like metrics of ours. Recorded series have colons, labels have other prefixes.
