@@ -1,0 +1,152 @@
+//! All about one part of the traffic: percentiles, statuses, trends, a heat map, and the next thing to go into.
+
+use pitot_model::api::{GroupBy, Totals};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{Parts, heading, heat, lines, list, take_bottom, take_top};
+use crate::{
+    app::App,
+    drill::next_group,
+    event::What,
+    number,
+    rows::{self, LOSSY, all_points, error_ratios, rates, slowest, statuses},
+    widget::{Grid, bar, spark},
+};
+
+/// Statuses with a bar.
+const STATUSES: usize = 4;
+const BAR_CELLS: usize = 12;
+const LABEL_CELLS: u16 = 10;
+
+pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
+    let Some(table) = app.snapshot.table(GroupBy::None, &app.scoped_filter()) else {
+        return list::waiting(app, area, buf);
+    };
+    if table.totals.count == 0 {
+        return list::empty(app, area, buf);
+    }
+    let mark = if table.coverage.is_full() { "" } else { LOSSY };
+    lines(&[quantiles(app, &table.totals, mark, area)], take_top(&mut area, 1), buf);
+    take_top(&mut area, 1);
+    let both = take_top(&mut area, 1 + STATUSES as u16);
+    let left = Rect { width: both.width * 2 / 5, ..both };
+    let right = Rect { x: left.right() + 2, width: both.width.saturating_sub(left.width + 3), ..both };
+    status_mix(app, &table.totals, mark, left, buf);
+    trends(app, right, buf);
+    take_top(&mut area, 1);
+    if area.height >= 16 {
+        let half = (area.height / 2).min(16);
+        let part = take_bottom(&mut area, half);
+        heat::panel(app, part, buf);
+        take_bottom(&mut area, 1);
+    }
+    next(app, area, buf);
+}
+
+fn quantiles(app: &App, t: &Totals, mark: &str, area: Rect) -> Line<'static> {
+    let d = &t.duration_us;
+    let mean = d.mean.map(|m| m.round() as u64);
+    let mut parts = Parts::default();
+    for (keep, label, us) in [
+        (90, "min", d.min),
+        (200, "p50", d.p50),
+        (80, "p75", d.p75),
+        (150, "p90", d.p90),
+        (120, "p95", d.p95),
+        (220, "p99", d.p99),
+        (110, "p99.9", d.p999),
+        (140, "max", d.max),
+        (70, "mean", mean),
+        (60, "first byte p99", t.ttfb_us.p99),
+    ] {
+        if us.is_some() {
+            parts.pair(keep, label, format!("{mark}{}", number::micros(us)), app.theme.strong, app);
+        }
+    }
+    if d.n < t.count {
+        let known = format!("{mark}{}", number::percent(d.n as f64 / t.count as f64));
+        parts.pair(210, "durations known of", known, app.theme.warning, app);
+    }
+    let mut line = parts.fit(usize::from(area.width).saturating_sub(3), 3);
+    line.spans.insert(0, Span::raw("  "));
+    line
+}
+
+fn status_mix(app: &App, t: &Totals, mark: &str, mut area: Rect, buf: &mut Buffer) {
+    let all = statuses(t);
+    let more = all.len().saturating_sub(STATUSES);
+    let note = if more > 0 { format!("and {more} more") } else { String::new() };
+    heading("Statuses", &note, app, take_top(&mut area, 1), buf);
+    let shown = all.into_iter().take(STATUSES).map(|(status, n)| {
+        let share = n as f64 / t.count.max(1) as f64;
+        let is_error = status.starts_with('5') || status == "reset" || status == "timeout";
+        let style = if is_error { app.theme.error } else { app.theme.accent };
+        Line::from(vec![
+            Span::raw(format!("  {status:>9} ")),
+            Span::styled(bar(share, BAR_CELLS), style),
+            Span::raw(format!(" {mark}{}", number::percent(share))),
+        ])
+    });
+    lines(&shown.collect::<Vec<_>>(), area, buf);
+}
+
+fn trends(app: &App, mut area: Rect, buf: &mut Buffer) {
+    let series = app.snapshot.series(What::Lines(GroupBy::None), &app.scoped_filter());
+    heading("Trends", "peaks at the right", app, take_top(&mut area, 1), buf);
+    let points = all_points(series);
+    let seconds = series.map_or(1.0, |s| s.step_ms.max(1) as f64 / 1000.0);
+    let per_second = |n: f64| number::value(n / seconds, "1/s");
+    let micros = |us: f64| number::micros(Some(us as u64));
+    let errors = error_ratios(points);
+    trend(app, "rate", &rates(points), app.theme.accent, per_second, take_top(&mut area, 1), buf);
+    trend(app, "errors", &errors, app.theme.error, number::percent, take_top(&mut area, 1), buf);
+    trend(app, "p99", &slowest(points), app.theme.accent, micros, take_top(&mut area, 1), buf);
+    let median: Vec<_> = points.iter().map(|p| p.p50_us.map(|us| us as f64)).collect();
+    trend(app, "p50", &median, app.theme.accent, micros, take_top(&mut area, 1), buf);
+}
+
+/// A label, a sparkline and its greatest value.
+fn trend(
+    app: &App,
+    label: &str,
+    values: &[Option<f64>],
+    style: Style,
+    show: impl Fn(f64) -> String,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let cells = usize::from(area.width.saturating_sub(LABEL_CELLS + 10));
+    let peak = values.iter().copied().flatten().reduce(f64::max);
+    let style = if peak.is_some_and(|p| p > 0.0) { style } else { app.theme.dim };
+    let line = Line::from(vec![
+        Span::styled(format!("  {label:<7}"), app.theme.dim),
+        Span::styled(spark(values, cells), style),
+        Span::raw(format!(" {}", peak.map_or_else(|| number::NOTHING.to_owned(), show))),
+    ]);
+    lines(&[line], area, buf);
+}
+
+/// The consumers of a route, the routes of a consumer.
+fn next(app: &App, mut area: Rect, buf: &mut Buffer) {
+    let by = next_group(&app.drill.scope());
+    let Some(traffic) = rows::traffic(app, by) else { return };
+    let title = match by {
+        GroupBy::Route => "Routes",
+        GroupBy::Consumer => "Consumers",
+        _ => "Versions",
+    };
+    heading(title, "Enter opens", app, take_top(&mut area, 1), buf);
+    let grid = Grid {
+        columns: &traffic.columns,
+        rows: &traffic.rows,
+        selected: Some(app.drill.top().cursor.index),
+        sorted: Some(traffic.sorted),
+        theme: &app.theme,
+    };
+    grid.draw(area, buf);
+}
