@@ -3,4 +3,5 @@
 pub mod api;
 pub mod clock;
 pub mod embedded;
+pub mod index;
 pub mod service;

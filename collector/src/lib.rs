@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod io;
 pub mod metrics;
 pub mod query;
+pub mod search;
 pub mod store;
 
 pub use io::service::{Collector, Config, OpenError, open};

@@ -9,12 +9,15 @@ mod report;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Path, State, rejection::PathRejection},
     http::{Method, Uri, header},
     response::{Html, IntoResponse},
     routing::{get, post},
 };
-use pitot_model::api::{Agents, CollectorStatus, HeatMap, HeatMapQuery, SeriesAnswer, SeriesQuery, Table, TableQuery};
+use pitot_model::api::{
+    Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, HeatMap, HeatMapQuery, SeriesAnswer, SeriesQuery,
+    Table, TableQuery,
+};
 
 pub use self::problem::ApiError;
 use self::problem::Params;
@@ -41,6 +44,8 @@ pub(crate) fn router(collector: Collector) -> Router {
         .route("/api/v1/table", get(table))
         .route("/api/v1/series", get(series))
         .route("/api/v1/heatmap", get(heatmap))
+        .route("/api/v1/anomalies", get(anomalies))
+        .route("/api/v1/anomalies/{id}", get(anomaly))
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/status", get(status))
         .route("/api/v1/live", get(live::get))
@@ -62,6 +67,16 @@ async fn series(State(c): State<Collector>, Params(q): Params<SeriesQuery>) -> A
 async fn heatmap(State(c): State<Collector>, Params(q): Params<HeatMapQuery>) -> Answer<HeatMap> {
     let answer = c.ask(move |core, now| query::heatmap(core.context(now), &q)).await?;
     Ok(Json(answer.map_err(|e| e.problem())?))
+}
+
+async fn anomalies(State(c): State<Collector>, Params(q): Params<AnomalyQuery>) -> Answer<AnomalyPage> {
+    Ok(Json(c.ask(move |core, _| core.anomalies(&q)).await??))
+}
+
+async fn anomaly(State(c): State<Collector>, id: Result<Path<String>, PathRejection>) -> Answer<Anomaly> {
+    let wrong = |e: PathRejection| ApiError::new(400, "bad-query", "the path is wrong", e.body_text());
+    let Path(id) = id.map_err(wrong)?;
+    Ok(Json(c.ask(move |core, _| core.anomaly(&id)).await??))
 }
 
 async fn agents(State(c): State<Collector>) -> Answer<Agents> {

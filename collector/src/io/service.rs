@@ -6,6 +6,7 @@
 
 mod config;
 mod core;
+mod record;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     detect::DetectConfig,
+    search::IndexError,
     store::{LevelsError, Retention, StoreError},
 };
 
@@ -47,6 +48,9 @@ pub enum OpenError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The index of anomalies.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}; raise the limit on processes")]
     Thread(std::io::Error),

@@ -2,15 +2,15 @@
 //!
 //! In: reports, questions and ticks, one at a time. Out: answers, live events. Time comes in.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use pitot_model::{
     Report, Timestamp,
-    api::{Accepted, Agents, Anomaly, AnomalyKind, CollectorStatus, LiveEvent, Problem, Severity, State},
+    api::{Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, LiveEvent, Problem},
 };
 use tokio::sync::broadcast;
 
-use super::{Config, OpenError};
+use super::{Config, OpenError, record::Record};
 use crate::{
     detect::Detector,
     ingest::{self, Refusal},
@@ -40,8 +40,7 @@ pub(crate) struct Core {
     store: Box<dyn Store>,
     detector: Detector,
     metrics: Metrics,
-    /// Open anomalies by id.
-    open: BTreeMap<String, (AnomalyKind, Severity)>,
+    record: Record,
     live: broadcast::Sender<LiveEvent>,
     /// Transactions since the last live event that told of any.
     untold: u64,
@@ -66,11 +65,14 @@ impl Core {
             Some(data) => Box::new(Embedded::open(data, levels)?),
             None => Box::new(Memory::new(levels)),
         };
+        let mut record = Record::open(config.data.as_deref())?;
+        let mut detector = Detector::new(config.detect);
+        detector.restore(record.resume()?);
         Ok(Self {
             store,
-            detector: Detector::new(config.detect),
+            detector,
             metrics: Metrics::default(),
-            open: BTreeMap::new(),
+            record,
             live,
             untold: 0,
             started: now,
@@ -85,7 +87,10 @@ impl Core {
             Ok(()) => self.store.append(report, now),
             Err(refusal) => return Err(self.refused(&refusal)),
         };
-        let appended = appended.map_err(|e| self.fail(&e))?;
+        let appended = appended.map_err(|e| {
+            self.fail(&e);
+            unavailable(e.to_string())
+        })?;
         self.failed = None;
         match appended {
             Appended::Stored => self.take(report, now),
@@ -114,8 +119,10 @@ impl Core {
             let _ = self.live.send(told);
             self.untold = 0;
         }
-        let kept = self.keep_house(now);
-        if let Err(e) = kept {
+        if let Err(e) = self.keep_house(now) {
+            self.fail(&e);
+        }
+        if let Err(e) = self.record.commit() {
             self.fail(&e);
         }
     }
@@ -133,6 +140,14 @@ impl Core {
         Context { store: &*self.store, now, watermark: self.watermark(now) }
     }
 
+    pub(crate) fn anomalies(&self, query: &AnomalyQuery) -> Result<AnomalyPage, Problem> {
+        self.record.query(query)
+    }
+
+    pub(crate) fn anomaly(&self, id: &str) -> Result<Anomaly, Problem> {
+        self.record.get(id)
+    }
+
     pub(crate) fn agents(&self) -> Agents {
         self.store.ledger().agents()
     }
@@ -144,17 +159,14 @@ impl Core {
             now,
             window_ms: self.store.levels().finest().as_millis() as u64,
             watermark: self.watermark(now),
-            open_anomalies: self.open.len() as u64,
+            open_anomalies: self.record.n_open(),
             store: self.store.stats(),
         }
     }
 
     /// The page for Prometheus.
     pub(crate) fn metrics(&self, now: Timestamp) -> String {
-        let mut open = BTreeMap::new();
-        for kind_and_severity in self.open.values() {
-            *open.entry(*kind_and_severity).or_default() += 1;
-        }
+        let open = self.record.open_by_kind();
         let (agents, store) = (self.agents().agents, self.store.stats());
         self.metrics.render(&Gauges { agents, open, store, watermark: self.watermark(now) })
     }
@@ -180,13 +192,10 @@ impl Core {
     }
 
     fn tell(&mut self, anomaly: Anomaly) {
-        let (kind, severity) = (anomaly.kind, anomaly.severity);
-        let was_open = match anomaly.state {
-            State::Open => self.open.insert(anomaly.id.clone(), (kind, severity)).is_some(),
-            State::Resolved => self.open.remove(&anomaly.id).is_some(),
-        };
-        if !was_open {
-            self.metrics.notice(kind, severity);
+        match self.record.put(&anomaly) {
+            Ok(true) => self.metrics.notice(anomaly.kind, anomaly.severity),
+            Ok(false) => {}
+            Err(e) => self.fail(&e),
         }
         let _ = self.live.send(LiveEvent::Anomaly { anomaly: Box::new(anomaly) });
     }
@@ -217,14 +226,13 @@ impl Core {
         refusal.problem()
     }
 
-    /// Remembers that the store could not be written. It is logged once per kind, not once per report.
-    fn fail(&mut self, e: &StoreError) -> Problem {
+    /// Remembers that something could not be written. It is logged once per kind, not once per report.
+    fn fail(&mut self, e: &dyn std::error::Error) {
         let detail = e.to_string();
         if self.failed.as_ref() != Some(&detail) {
-            tracing::error!(error = %e, "store not written");
+            tracing::error!(error = %detail, "not written");
         }
-        self.failed = Some(detail.clone());
-        unavailable(detail)
+        self.failed = Some(detail);
     }
 }
 

@@ -16,8 +16,8 @@ use axum::{
 };
 use futures_util::StreamExt;
 use pitot_model::{
-    Report, TimeRange,
-    api::{Agents, CollectorStatus, HeatMap, Problem, SeriesAnswer, Table},
+    Cell, Report, Stats, Status, TimeRange,
+    api::{Agents, Anomaly, AnomalyPage, CollectorStatus, HeatMap, Problem, SeriesAnswer, Table},
     budget, wire,
 };
 use tower::ServiceExt;
@@ -212,6 +212,50 @@ async fn a_collector_continues_where_it_was_closed() {
         let taken = open(Config { data: Some(data.clone()), ..Config::default() }).err();
         assert!(taken.is_some_and(|e| e.to_string().contains("in use by another process")));
         bench.collector.close().await;
+    }
+}
+
+/// A window of steady traffic that ended at `end` seconds after noon, and how many of its hundred answers failed.
+fn steady(sequence: u64, end: i64, n_failed: u64) -> Report {
+    let mut report = shifted(sequence, &[(end - 10, 1)]);
+    let template = report.windows[0].cells[0].clone();
+    report.watermark = at(NOON + end);
+    report.windows[0].cells.clear();
+    for (status, n) in [(200, 100 - n_failed), (500, n_failed)] {
+        let mut cell = Cell { status: Status::code(status), stats: Stats { count: n, ..Stats::default() }, ..template };
+        (0..n).for_each(|i| cell.stats.duration.record(20_000 + 100 * i));
+        report.windows[0].cells.extend((n > 0).then_some(cell));
+    }
+    report
+}
+
+#[tokio::test]
+async fn an_error_burst_becomes_one_anomaly_that_outlives_the_process() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let bench = Bench::new(Some(data.clone()));
+    for sequence in 1..=48_u64 {
+        let end = 10 * sequence as i64;
+        bench.now.store(NOON + end, Ordering::SeqCst);
+        assert_eq!(bench.ship(&steady(sequence, end, if sequence > 40 { 60 } else { 0 })).await.status, 200);
+    }
+    bench.now.fetch_add(1, Ordering::SeqCst);
+    bench.collector.close().await;
+
+    let bench = Bench::new(Some(data));
+    let page: AnomalyPage = bench.get("/api/v1/anomalies?q=kind:errors%20state:open").await.json();
+    assert_eq!(page.count, 1, "{:?}", page.anomalies);
+    let anomaly = &page.anomalies[0];
+    assert_eq!(anomaly.subject.service.as_deref(), Some("shop"));
+    let one: Anomaly = bench.get(&format!("/api/v1/anomalies/{}", anomaly.id)).await.json();
+    assert_eq!(one, *anomaly);
+    let metrics = bench.get("/metrics").await.text();
+    assert!(metrics.contains("pitot_anomalies_open{kind=\"errors\""), "{metrics}");
+    assert_eq!(bench.get("/api/v1/status").await.json::<CollectorStatus>().open_anomalies, 1);
+    for (path, status) in [("nobody", 404), ("%ff", 400), ("?cursor=none", 400), ("?q=path:/x", 400)] {
+        let reply =
+            bench.get(&format!("/api/v1/anomalies{}{path}", if path.starts_with('?') { "" } else { "/" })).await;
+        assert_eq!((reply.status, reply.kind.as_str()), (status, "application/problem+json"), "{path}");
     }
 }
 
