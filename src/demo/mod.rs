@@ -10,6 +10,8 @@ mod endpoints;
 mod incidents;
 mod log;
 mod random;
+#[cfg(test)]
+mod rehearsal;
 mod summary;
 mod traffic;
 
