@@ -24,7 +24,7 @@ help: ## this list
 # The dev profile, because the first build is most of the wait; the hot crates are optimized in it all the same
 # (Cargo.toml, profile.dev.package), and the demo's few hundred requests per second are far below what it handles.
 demo: setup ## a small API with three incidents, watched live
-	@$(CARGO) run --locked --quiet -- demo $(ARGS)
+	@$(CARGO) run --locked -- demo $(ARGS)
 
 test: ## format check, clippy, all tests, doc tests, docs
 	@scripts/setup.sh test
@@ -41,7 +41,7 @@ unit:
 	$(CARGO) test --locked --workspace --doc --quiet
 
 doc:
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --quiet
 
 bench: setup ## speed and memory, with peers beside it where installed
 	@benches/run.sh $(ARGS)
