@@ -82,7 +82,10 @@ pub(crate) enum Link {
     Connecting,
     Up,
     Down {
-        reason: String,
+        /// What the network said.
+        why: String,
+        /// The same in a sentence that ends with what to do.
+        advice: String,
         attempts: u32,
         retry_at: Timestamp,
     },
@@ -198,14 +201,14 @@ impl App {
         }
         self.is_waiting = false;
         let unreachable = answers.iter().find_map(|(_, a)| match a {
-            Err(e @ Error::Unreachable { .. }) => Some(e.to_string()),
+            Err(e @ Error::Unreachable { why, .. }) => Some((why.clone(), e.to_string())),
             _ => None,
         });
         for (slot, answer) in answers {
             self.snapshot.store(batch, slot, answer);
         }
         match unreachable {
-            Some(reason) => self.lost(reason),
+            Some((why, advice)) => self.lost(why, advice),
             None => self.link = Link::Up,
         }
         if let Some(status) = self.snapshot.status() {
@@ -219,13 +222,13 @@ impl App {
         self.drill.top_mut().cursor.settle(&ids);
     }
 
-    fn lost(&mut self, reason: String) {
+    fn lost(&mut self, why: String, advice: String) {
         let attempts = match self.link {
             Link::Down { attempts, .. } => attempts.saturating_add(1),
             _ => 1,
         };
         let wait = Duration::from_secs(1 << attempts.min(4)).min(LONGEST_RETRY);
-        self.link = Link::Down { reason, attempts, retry_at: self.now + wait };
+        self.link = Link::Down { why, advice, attempts, retry_at: self.now + wait };
     }
 
     fn live(&mut self, event: LiveEvent) {

@@ -41,6 +41,16 @@ impl View {
         }
     }
 
+    /// For narrow screens.
+    pub(crate) const fn short_title(self) -> &'static str {
+        match self {
+            Self::Overview => "Over",
+            Self::HeatMap => "Heat",
+            Self::Coverage => "Cover",
+            _ => self.title(),
+        }
+    }
+
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         let name = name.replace([' ', '-', '_'], "").to_lowercase();
         Self::TABS
@@ -170,7 +180,7 @@ impl Drill {
         for level in &self.levels {
             match &level.focus {
                 Some(Focus::Part(key)) => crumbs.push(name(key)),
-                Some(Focus::Anomaly(_)) => crumbs.push("anomaly".to_owned()),
+                Some(Focus::Anomaly(_)) => crumbs.push("Anomaly".to_owned()),
                 None => {}
             }
         }
@@ -217,12 +227,19 @@ pub(crate) fn name(key: &RowKey) -> String {
     text::clean(&text)
 }
 
-/// What a key says in all its parts: `service, GET /route, consumer`.
+/// What a key says in all its parts: `shop · GET /v1/orders · consumer acme`.
 pub(crate) fn full_name(key: &RowKey) -> String {
     let mut parts = Vec::new();
     let mut part = |is_there: bool, key: RowKey| {
         if is_there {
-            parts.push(name(&key));
+            // A service or a route is known by its looks; a bare number is not.
+            let kind = match key {
+                RowKey { version: Some(_), .. } => "version ",
+                RowKey { consumer: Some(_), .. } => "consumer ",
+                RowKey { status: Some(_), .. } => "status ",
+                _ => "",
+            };
+            parts.push(format!("{kind}{}", name(&key)));
         }
     };
     part(key.service.is_some(), RowKey { service: key.service.clone(), ..RowKey::default() });

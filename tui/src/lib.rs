@@ -15,6 +15,8 @@ mod keymap;
 mod number;
 mod options;
 mod rows;
+#[cfg(test)]
+mod screens;
 mod snapshot;
 mod text;
 mod theme;

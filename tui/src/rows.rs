@@ -96,8 +96,8 @@ fn numbers() -> [Column; 11] {
         Column::number("MAX", 7, 70),
         Column::number("BYTES", 8, 110),
         Column::number("TOTAL", 7, 115),
-        Column::spark("RATE ~ TIME", 180),
-        Column::spark("P99 ~ TIME", 105),
+        Column::spark("RATE TREND", 180),
+        Column::spark("P99 TREND", 105),
     ]
 }
 

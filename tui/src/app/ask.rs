@@ -79,7 +79,7 @@ impl App {
             };
             add(What::Anomalies, Ask::Anomalies(query));
         }
-        if matches!(view, View::Overview | View::HeatMap | View::Detail) {
+        if !matches!(view, View::Anomalies | View::Explain | View::Coverage) {
             add(What::HeatMap, self.heat_map(&filter, range));
         }
         if view == View::Coverage {

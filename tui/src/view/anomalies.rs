@@ -13,7 +13,7 @@ use crate::{
     drill::full_name,
     event::What,
     number,
-    rows::{all_points, error_ratios, plain, rates, severity_style, slowest},
+    rows::{all_points, error_ratios, rates, severity_style, slowest},
     text,
     widget::{Cell, Column, Grid, bar, spark, time_axis},
 };
@@ -73,7 +73,7 @@ const COLUMNS: [Column; 7] = [
     Column::text("START UTC", 14, 180),
     Column::number("LASTED", 7, 190),
     Column::number("AFFECTED", 8, 100),
-    Column { max: 200, ..Column::name("WHAT", 20) },
+    Column { max: 200, ..Column::name("WHAT", 32) },
 ];
 
 fn row(app: &App, a: &Anomaly) -> Vec<Cell> {
@@ -87,7 +87,7 @@ fn row(app: &App, a: &Anomaly) -> Vec<Cell> {
         Cell::Text(number::moment(a.start), theme.dim),
         Cell::Text(lasted(app, a), theme.text),
         Cell::Text(number::count(a.affected), theme.text),
-        plain(&a.title, if a.state == State::Open { theme.strong } else { theme.text }),
+        Cell::Sentence(text::clean(&a.title), if a.state == State::Open { theme.strong } else { theme.text }),
     ]
 }
 
@@ -112,8 +112,11 @@ fn body(app: &App, a: &Anomaly, mut area: Rect, buf: &mut Buffer) {
     }
     let mut about = Parts::default();
     about.pair(200, "about", text::shorten(&full_name(&a.subject), width / 2), app.theme.text, app);
-    let end = a.end.map_or("still open".to_owned(), number::moment);
-    about.pair(150, "from", format!("{} to {end} UTC", number::moment(a.start)), app.theme.text, app);
+    let (label, when) = match a.end {
+        None => ("since", number::moment(a.start)),
+        Some(end) => ("from", format!("{} to {}", number::moment(a.start), number::moment(end))),
+    };
+    about.pair(150, label, format!("{when} UTC"), app.theme.text, app);
     let mut seen = Parts::default();
     seen.pair(250, "expected", number::value(a.expected, &a.unit), app.theme.strong, app);
     seen.pair(250, "observed", number::value(a.observed, &a.unit), style, app);

@@ -27,13 +27,12 @@ fn filter(app: &App, cells: usize) -> Option<Line<'static>> {
 }
 
 fn disconnected(app: &App, cells: usize) -> Option<Line<'static>> {
-    let Link::Down { reason, retry_at, .. } = &app.link else { return None };
+    let Link::Down { why, retry_at, .. } = &app.link else { return None };
     let wait = retry_at.since(app.now).as_secs();
     let retry =
         if app.is_waiting() || wait == 0 { " · trying again".to_owned() } else { format!(" · again in {wait}s") };
-    let kept = if app.extent.is_some() { " · old data" } else { "" };
-    let tail = format!("{kept}{retry} · r now");
-    let head = text::cut(&text::clean(&format!(" ✗ DISCONNECTED {reason}")), cells.saturating_sub(text::width(&tail)));
+    let tail = format!("{retry} · r retries now");
+    let head = text::cut(&text::clean(&format!(" ✗ DISCONNECTED {why}")), cells.saturating_sub(text::width(&tail)));
     Some(Line::from(vec![Span::styled(head, app.theme.error), Span::styled(tail, app.theme.text)]))
 }
 
@@ -51,7 +50,7 @@ fn refusal(app: &App, cells: usize) -> Option<Line<'static>> {
     Some(Line::from(Span::styled(shown, app.theme.warning)))
 }
 
-/// `~ 98.2 % seen: 1,204 line_malformed, 33 line_too_long · 6 tells more`
+/// `~ LOSSY only 98.2 % seen, 6 tells more: 1,204 line malformed, 33 line too long`
 fn loss(app: &App, cells: usize) -> Option<Line<'static>> {
     let coverage = &app.snapshot.table(GroupBy::None, &app.scoped_filter())?.coverage;
     if coverage.is_full() {
@@ -59,9 +58,14 @@ fn loss(app: &App, cells: usize) -> Option<Line<'static>> {
     }
     let mut reasons: Vec<_> = coverage.reasons.iter().filter(|(r, _)| r.is_loss()).collect();
     reasons.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-    let top: Vec<String> =
-        reasons.iter().take(3).map(|(r, n)| format!("{} {}", number::exact(**n), r.name().replace('_', " "))).collect();
-    let seen = number::percent(coverage.ratio());
-    let line = format!(" ~ LOSSY only {seen} seen: {} · 6 tells more", top.join(", "));
+    let mut line = format!(" ~ LOSSY only {} seen, 6 tells more:", number::percent(coverage.ratio()));
+    for (i, (reason, n)) in reasons.iter().enumerate() {
+        let next =
+            format!("{} {} {}", if i == 0 { "" } else { "," }, number::exact(**n), reason.name().replace('_', " "));
+        if text::width(&line) + text::width(&next) > cells {
+            break;
+        }
+        line.push_str(&next);
+    }
     Some(Line::from(Span::styled(text::cut(&line, cells), app.theme.warning)))
 }

@@ -14,7 +14,7 @@ use crate::{
     drill::next_group,
     event::What,
     number,
-    rows::{self, LOSSY, all_points, error_ratios, rates, slowest, statuses},
+    rows::{self, LOSSY, Traffic, all_points, error_ratios, rates, slowest, statuses},
     widget::{Grid, bar, spark},
 };
 
@@ -22,6 +22,10 @@ use crate::{
 const STATUSES: usize = 4;
 const BAR_CELLS: usize = 12;
 const LABEL_CELLS: u16 = 10;
+/// Rows of the table that come before the heat map.
+const ROWS_FIRST: u16 = 10;
+/// Rows of a heat map that is worth its place.
+const HEAT_ROWS: u16 = 8;
 
 pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
     let Some(table) = app.snapshot.table(GroupBy::None, &app.scoped_filter()) else {
@@ -39,13 +43,18 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
     status_mix(app, &table.totals, mark, left, buf);
     trends(app, right, buf);
     take_top(&mut area, 1);
-    if area.height >= 16 {
-        let half = (area.height / 2).min(16);
-        let part = take_bottom(&mut area, half);
+    let by = next_group(&app.drill.scope());
+    let traffic = rows::traffic(app, by);
+    let rows = traffic.as_ref().map_or(0, |t| t.rows.len() as u16).clamp(1, ROWS_FIRST) + 3;
+    let spare = area.height.saturating_sub(rows);
+    if spare >= HEAT_ROWS {
+        let part = take_bottom(&mut area, spare);
         heat::panel(app, part, buf);
         take_bottom(&mut area, 1);
     }
-    next(app, area, buf);
+    if let Some(traffic) = traffic {
+        next(app, by, &traffic, area, buf);
+    }
 }
 
 fn quantiles(app: &App, t: &Totals, mark: &str, area: Rect) -> Line<'static> {
@@ -132,9 +141,7 @@ fn trend(
 }
 
 /// The consumers of a route, the routes of a consumer.
-fn next(app: &App, mut area: Rect, buf: &mut Buffer) {
-    let by = next_group(&app.drill.scope());
-    let Some(traffic) = rows::traffic(app, by) else { return };
+fn next(app: &App, by: GroupBy, traffic: &Traffic, mut area: Rect, buf: &mut Buffer) {
     let title = match by {
         GroupBy::Route => "Routes",
         GroupBy::Consumer => "Consumers",

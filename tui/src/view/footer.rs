@@ -104,6 +104,7 @@ fn hints(app: &App, room: usize) -> Line<'static> {
 fn is_useful(action: Action, app: &App) -> bool {
     let view = app.drill.top().view;
     match action {
+        Action::Open if app.group().is_some() => !app.rows().is_empty(),
         Action::Open => !matches!(view, View::HeatMap | View::Coverage),
         Action::Back => view != View::Overview || !app.filter.is_empty(),
         Action::Sort => app.group().is_some(),

@@ -1,5 +1,7 @@
 //! The top three lines: where one is in the API and in time, the views, and the totals of what is on screen.
 
+use std::time::Duration;
+
 use pitot_model::api::{GroupBy, Table};
 use ratatui::{
     buffer::Buffer,
@@ -9,7 +11,7 @@ use ratatui::{
 
 use super::{Parts, lines};
 use crate::{
-    app::App,
+    app::{App, Link},
     drill::View,
     event::What,
     number,
@@ -63,6 +65,7 @@ fn time(app: &App) -> Line<'static> {
     let Some(extent) = &app.extent else { return Line::default() };
     let range = app.travel.range(extent);
     let (mark, style) = match app.travel.mark(extent) {
+        _ if matches!(app.link, Link::Down { .. }) => ("✗ OFFLINE".to_owned(), app.theme.error),
         Mark::Live => ("● LIVE".to_owned(), app.theme.accent),
         Mark::Latest => ("LATEST DATA".to_owned(), app.theme.warning),
         Mark::Past => ("◀ PAST".to_owned(), app.theme.warning),
@@ -97,7 +100,8 @@ fn tabs(app: &App, cells: usize) -> Line<'static> {
         let style = if is_chosen { app.theme.chosen } else { app.theme.text };
         spans.push(Span::styled(format!("{}", i + 1), app.theme.dim));
         spans.push(Span::raw(if has_room { " " } else { "" }));
-        spans.push(Span::styled(if is_chosen { format!("[{}]", tab.title()) } else { tab.title().to_owned() }, style));
+        let title = if has_room { tab.title() } else { tab.short_title() };
+        spans.push(Span::styled(if is_chosen { format!("[{title}]") } else { title.to_owned() }, style));
         if tab == View::Anomalies && open > 0 {
             spans.push(Span::styled(format!(" ▲{}", number::count(open)), app.theme.warning));
         }
@@ -130,12 +134,24 @@ fn totals(app: &App, cells: usize) -> Line<'static> {
     parts.pair(70, "out", format!("{mark}{}", number::bytes(t.response_bytes)), strong, app);
     coverage(app, table, &mut parts);
     data_end(app, table, &mut parts);
+    if is_outdated(app, table) {
+        parts.add(250, vec![Span::styled("updating …", app.theme.warning)]);
+    }
     parts.fit(cells, 3)
 }
 
 fn coverage(app: &App, table: &Table, parts: &mut Parts<'static>) {
     let style = if table.coverage.is_full() { app.theme.strong } else { app.theme.warning };
     parts.pair(220, "seen", number::percent(table.coverage.ratio()), style, app);
+}
+
+/// Whether the numbers are still those of another range than the one above them.
+fn is_outdated(app: &App, table: &Table) -> bool {
+    let Some(extent) = &app.extent else { return false };
+    let (asked, got) = (app.travel.range(extent), table.range);
+    // Ranges are rounded to windows, and the end moves on between two answers.
+    let slack = extent.window * 3 + Duration::from_secs(30);
+    asked.len().abs_diff(got.len()) > slack || asked.to.since(got.to).max(got.to.since(asked.to)) > slack
 }
 
 /// How far the data goes: numbers after it will grow.

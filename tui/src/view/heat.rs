@@ -42,6 +42,6 @@ pub(super) fn panel(app: &App, mut area: Rect, buf: &mut Buffer) {
     let title = take_top(&mut area, 1);
     let inner = Rect { width: area.width.saturating_sub(1), ..area };
     let most = Heat { map, theme: &app.theme }.draw(inner, buf);
-    let note = format!("few ░▒▓█ up to {} in one cell", number::exact(most));
+    let note = format!("░▒▓█ up to {} requests in a cell", number::exact(most));
     heading("Latency over time", if most > 0 { &note } else { "no durations known" }, app, title, buf);
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Rows of a heat map that is worth its place.
-const HEAT_ROWS: std::ops::RangeInclusive<u16> = 9..=18;
+const HEAT_ROWS: std::ops::RangeInclusive<u16> = 6..=32;
 /// Open anomalies below the overview.
 const ANOMALIES: usize = 4;
 
@@ -28,9 +28,7 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
     if traffic.rows.is_empty() {
         return empty(app, area, buf);
     }
-    if app.drill.top().view == View::Overview {
-        below(app, traffic.rows.len() as u16 + 2, &mut area, buf);
-    }
+    below(app, traffic.rows.len() as u16 + 2, &mut area, buf);
     let grid = Grid {
         columns: &traffic.columns,
         rows: &traffic.rows,
@@ -43,7 +41,9 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
 
 /// Open anomalies and the heat map, in the room that the table leaves.
 fn below(app: &App, needed: u16, area: &mut Rect, buf: &mut Buffer) {
-    let open: Vec<_> = app.anomalies().iter().filter(|a| a.state == State::Open).take(ANOMALIES).collect();
+    let is_overview = app.drill.top().view == View::Overview;
+    let open: Vec<_> =
+        app.anomalies().iter().filter(|_| is_overview).filter(|a| a.state == State::Open).take(ANOMALIES).collect();
     let rows = open.len() as u16 + 1;
     if !open.is_empty() && area.height >= needed + rows {
         let mut part = take_bottom(area, rows);
@@ -65,9 +65,12 @@ pub(super) fn waiting(app: &App, area: Rect, buf: &mut Buffer) {
     let said = match &app.link {
         Link::Connecting => "connecting …",
         Link::Up => "loading …",
-        Link::Down { .. } => "no data yet: the collector does not answer, see above",
+        Link::Down { advice, .. } => advice,
     };
-    lines(&[Line::default(), Line::from(Span::styled(format!("  {said}"), app.theme.dim))], area, buf);
+    let width = usize::from(area.width).saturating_sub(4);
+    let said = text::wrap(&text::clean(said), width, 4).into_iter();
+    let said = said.map(|l| Line::from(Span::styled(format!("  {l}"), app.theme.text)));
+    lines(&std::iter::once(Line::default()).chain(said).collect::<Vec<_>>(), area, buf);
 }
 
 /// Nothing matched: why, and what to do.

@@ -25,7 +25,10 @@ pub(crate) struct Column {
 /// What stands in a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell {
+    /// A name or number; a long one loses its middle.
     Text(String, Style),
+    /// Words; a long line loses its end.
+    Sentence(String, Style),
     Spark(Vec<Option<f64>>, Style),
 }
 
@@ -41,6 +44,10 @@ pub(crate) struct Grid<'a> {
 
 /// Cells in front of each row for the mark of the selected one.
 const MARGIN: usize = 2;
+/// Columns below this make room for names.
+const MINOR: u8 = 130;
+/// Cells beyond the least width up to which names come before minor columns.
+const NAME_FIRST: usize = 24;
 
 impl Column {
     pub(crate) const ALWAYS: u8 = u8::MAX;
@@ -101,6 +108,7 @@ impl Grid<'_> {
                 Some(Cell::Text(text, style)) => {
                     put(buf, area, (x, y), &align(text, width, self.columns[index].is_right), *style);
                 }
+                Some(Cell::Sentence(text, style)) => put(buf, area, (x, y), &text::cut(text, width), *style),
                 Some(Cell::Spark(values, style)) => put(buf, area, (x, y), &spark(values, width), *style),
                 None => {}
             }
@@ -113,23 +121,24 @@ impl Grid<'_> {
     }
 
     /// Columns that fit: index, offset and width of each.
+    ///
+    /// Names come before numbers of little importance, important numbers before the rest of a long name, and
+    /// sparklines take what is left.
     fn layout(&self, cells: usize) -> Vec<(usize, usize, usize)> {
         let mut shown: Vec<(usize, usize)> = self.columns.iter().map(|c| c.width).enumerate().collect();
-        let total = |shown: &[(usize, usize)]| MARGIN + shown.iter().map(|(_, w)| w + 1).sum::<usize>();
-        while total(&shown) > cells + 1 {
-            let least = shown.iter().enumerate().min_by_key(|(_, (i, _))| self.columns[*i].keep).map(|(at, _)| at);
-            match least.filter(|&at| self.columns[shown[at].0].keep < Column::ALWAYS) {
-                Some(at) => drop(shown.remove(at)),
-                None => break,
-            }
+        let wanted: Vec<usize> = (0..self.columns.len()).map(|i| self.wanted(i)).collect();
+        let names: usize = wanted.iter().map(|w| (*w).min(NAME_FIRST)).sum();
+        while let Some(at) = self.least(&shown).filter(|&at| {
+            let is_minor = self.columns[shown[at].0].keep < MINOR;
+            total(&shown) + if is_minor { names } else { 0 } > cells + 1
+        }) {
+            shown.remove(at);
         }
         let mut spare = (cells + 1).saturating_sub(total(&shown));
         for (index, width) in &mut shown {
-            if self.columns[*index].keep == Column::ALWAYS {
-                let wanted = self.longest(*index).min(self.columns[*index].max).saturating_sub(*width).min(spare);
-                *width += wanted;
-                spare -= wanted;
-            }
+            let more = wanted[*index].min(spare);
+            *width += more;
+            spare -= more;
         }
         while spare > 0 {
             let before = spare;
@@ -153,13 +162,32 @@ impl Grid<'_> {
         shown.into_iter().map(place).collect()
     }
 
+    /// The column that goes first; `None` when all the others stay.
+    fn least(&self, shown: &[(usize, usize)]) -> Option<usize> {
+        let keep = |at: &usize| self.columns[shown[*at].0].keep;
+        (0..shown.len()).min_by_key(keep).filter(|at| keep(at) < Column::ALWAYS)
+    }
+
+    /// Cells that a column of names would like to have beyond its least width.
+    fn wanted(&self, index: usize) -> usize {
+        let column = &self.columns[index];
+        match column.keep {
+            Column::ALWAYS => self.longest(index).min(column.max).saturating_sub(column.width),
+            _ => 0,
+        }
+    }
+
     fn longest(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|r| match r.get(column) {
-            Some(Cell::Text(text, _)) => Some(text::width(text)),
+            Some(Cell::Text(text, _) | Cell::Sentence(text, _)) => Some(text::width(text)),
             _ => None,
         });
         cells.max().unwrap_or(0)
     }
+}
+
+fn total(shown: &[(usize, usize)]) -> usize {
+    MARGIN + shown.iter().map(|(_, width)| width + 1).sum::<usize>()
 }
 
 /// The first row on screen: the selected one is in the middle where it can be.
@@ -190,8 +218,8 @@ mod tests {
         let columns = [
             Column::name("NAME", 8),
             Column::number("A", 6, 10),
-            Column::number("B", 6, 30),
-            Column::spark("TREND", 20),
+            Column::number("B", 6, 230),
+            Column::spark("TREND", 220),
         ];
         let theme = Theme::new(Colors::None, ThemeName::Dark);
         let rows = [vec![Cell::Text("a longer name".into(), theme.text)]];
@@ -200,7 +228,8 @@ mod tests {
             (5, &[(0, 8)][..]),
             (17, &[(0, 8), (2, 6)]),
             (28, &[(0, 8), (2, 6), (3, 10)]),
-            (35, &[(0, 8), (1, 6), (2, 6), (3, 10)]),
+            (35, &[(0, 13), (2, 6), (3, 12)]),
+            (40, &[(0, 13), (1, 6), (2, 6), (3, 10)]),
             (42, &[(0, 13), (1, 6), (2, 6), (3, 12)]),
             (99, &[(0, 13), (1, 6), (2, 6), (3, 40)]),
         ] {
