@@ -16,7 +16,7 @@ use pitot_model::Timestamp;
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
-    Colors, Options,
+    Options,
     app::App,
     event::{Command, Event},
 };
@@ -37,14 +37,6 @@ pub enum TuiError {
     /// The terminal broke off or refused.
     #[error("cannot use the terminal: {0}; try another one, or `pitot report`")]
     Terminal(#[from] io::Error),
-}
-
-impl Colors {
-    /// What the terminal of this process shows.
-    pub fn from_env() -> Self {
-        let var = |name| std::env::var(name).ok();
-        Self::detect(var("NO_COLOR").as_deref(), var("COLORTERM").as_deref(), var("TERM").as_deref())
-    }
 }
 
 /// Shows the dashboard until it is quit, or until the process is told to end.

@@ -19,10 +19,15 @@ pub enum Colors {
 }
 
 impl Colors {
+    /// From the environment variables `NO_COLOR`, `COLORTERM` and `TERM`, looked up by their names.
+    pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Self {
+        Self::detect(var("NO_COLOR").as_deref(), var("COLORTERM").as_deref(), var("TERM").as_deref())
+    }
+
     /// From the values of `NO_COLOR`, `COLORTERM` and `TERM`.
     ///
     /// Source: <https://no-color.org>: present and not empty means no colours.
-    pub fn detect(no_color: Option<&str>, colorterm: Option<&str>, term: Option<&str>) -> Self {
+    fn detect(no_color: Option<&str>, colorterm: Option<&str>, term: Option<&str>) -> Self {
         let term = term.unwrap_or("");
         if no_color.is_some_and(|v| !v.is_empty()) || term == "dumb" {
             return Self::None;
