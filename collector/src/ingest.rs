@@ -133,10 +133,11 @@ pub fn decode(body: &[u8], encoding: Encoding) -> Result<Report, Refusal> {
     report.map_err(|e| if matches!(e, WireError::Newer(_)) { Refusal::Newer(e) } else { Refusal::Malformed(e) })
 }
 
-/// Whether the report's windows fit the store and the time.
-pub fn validate(report: &Report, levels: &Levels, now: Timestamp) -> Result<(), Refusal> {
+/// Whether the report's windows fit the store and the time. Retention is counted back from `present`, which is `now`
+/// unless the store keeps the past of a file.
+pub fn validate(report: &Report, levels: &Levels, now: Timestamp, present: Timestamp) -> Result<(), Refusal> {
     let slot = levels.finest();
-    let oldest = levels.oldest(now).unwrap_or(Timestamp::EPOCH).max(Timestamp::EPOCH);
+    let oldest = levels.oldest(present).unwrap_or(Timestamp::EPOCH).max(Timestamp::EPOCH);
     for window in &report.windows {
         let (start, end) = (window.start, window.start + window.width);
         if end > now + FUTURE {
@@ -215,7 +216,7 @@ mod tests {
             ("narrow", narrow, None),
             ("shifted", shifted, Some(422)),
         ] {
-            let refused = validate(&report, &levels(), now).err().map(|r| r.problem().status);
+            let refused = validate(&report, &levels(), now, now).err().map(|r| r.problem().status);
             assert_eq!(refused, want, "{name}");
         }
     }

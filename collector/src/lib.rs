@@ -18,4 +18,6 @@ pub mod query;
 pub mod search;
 pub mod store;
 
+pub use ingest::Encoding;
 pub use io::service::{Collector, Config, OpenError, open};
+pub use store::Retention;

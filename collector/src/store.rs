@@ -63,7 +63,10 @@ pub trait Store: Send {
     /// Survives a power cut from here on; a killed process loses nothing that was appended, with or without this.
     fn persist(&mut self) -> Result<(), StoreError>;
 
-    /// What it holds.
+    /// End of the newest window; `None` when there was none.
+    fn newest(&self) -> Option<Timestamp>;
+
+    /// What it holds. Cost: may look at every file or slot.
     fn stats(&self) -> StoreStats;
 }
 

@@ -106,13 +106,14 @@ impl Embedded {
     fn forget_level(&mut self, level: usize, cutoff: Timestamp) -> Result<u64, StoreError> {
         let mut n_windows = 0;
         for cube in Cube::ALL {
-            let (from, to) = (key::slot(cube, level as u8, TimeRange::ALL.from), key::slot(cube, level as u8, cutoff));
+            let mut from = key::slot(cube, level as u8, TimeRange::ALL.from).to_vec();
+            let to = key::slot(cube, level as u8, cutoff).to_vec();
             loop {
-                let old = self.windows.range(from..to).take(FORGET_BATCH).map(fjall::Guard::key);
+                let old = self.windows.range(from.clone()..to.clone()).take(FORGET_BATCH).map(fjall::Guard::key);
                 let old = old.collect::<fjall::Result<Vec<_>>>().map_err(|e| open::error(e, &self.path))?;
-                if old.is_empty() {
-                    break;
-                }
+                let Some(last) = old.last() else { break };
+                // The next batch starts behind this one, and does not step over what was just removed.
+                from = [last, &[0][..]].concat();
                 let (mut batch, mut head) = (self.db.batch(), self.head.clone());
                 head.horizons_us[level] = head.horizons_us[level].max(cutoff.as_micros());
                 old.iter().for_each(|key| self.remove(&mut batch, &mut head, key));
@@ -247,6 +248,10 @@ impl Store for Embedded {
         self.db.persist(PersistMode::SyncData).map_err(|e| open::error(e, &self.path))
     }
 
+    fn newest(&self) -> Option<Timestamp> {
+        self.head.newest.map(Timestamp::from_micros)
+    }
+
     fn stats(&self) -> StoreStats {
         let level = sharpest(&self.head.horizons()) as u8;
         let (from, to) =
@@ -258,7 +263,7 @@ impl Store for Embedded {
             windows: self.head.windows,
             disk_bytes: self.db.disk_space().unwrap_or(0),
             oldest: rolled.into_iter().chain(fresh).min(),
-            newest: self.head.newest.map(Timestamp::from_micros),
+            newest: self.newest(),
         }
     }
 }

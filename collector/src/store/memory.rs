@@ -151,6 +151,10 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+
     fn stats(&self) -> StoreStats {
         let level = super::sharpest(&self.horizons);
         let range = (Cube::Routes, level, TimeRange::ALL.from)..(Cube::Routes, level, Timestamp::MAX);

@@ -52,6 +52,39 @@ fn what_was_appended_survives_a_process_that_never_closes() {
     }
 }
 
+/// What a killed process leaves behind is what the system has of its files: a copy of the directory, taken in the middle.
+#[test]
+fn what_was_appended_survives_a_kill_at_any_point() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = open(&dir.path().join("live"));
+    for sequence in 1..=12 {
+        put(&mut store, sequence, &[(60 * sequence as i64, 3), (0, 1)]);
+        if sequence % 5 == 0 {
+            store.roll_up().expect("rolls up");
+        }
+        let killed = dir.path().join(sequence.to_string());
+        copy(&dir.path().join("live"), &killed);
+        let left = open(&killed);
+        assert_eq!(left.ledger().agents().agents[0].sequence, sequence);
+        for level in 0..4 {
+            assert_eq!(count(&left, Cube::Full, level, range(0, 3_600)), 4 * sequence, "{sequence} {level}");
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("creates");
+    for entry in std::fs::read_dir(from).expect("lists") {
+        let entry = entry.expect("lists");
+        let (path, copied) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            std::fs::copy(&path, &copied).expect("copies");
+        }
+    }
+}
+
 #[test]
 fn aliases_and_horizons_survive() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -15,7 +15,8 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Directory of the store and the index, made when missing. Without it everything is kept in memory and gone with
-    /// the process, which suits a dashboard over a log file. None by default.
+    /// the process, which suits a dashboard over a log file; retention then counts back from the newest window, not
+    /// from the clock. None by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// Width of the finest windows; divides a minute. Agents must ship windows of this width or of one that divides it.

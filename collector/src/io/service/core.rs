@@ -38,6 +38,8 @@ const FORGET: Duration = Duration::from_secs(600);
 /// See the module.
 pub(crate) struct Core {
     store: Box<dyn Store>,
+    /// Whether the store outlives the process.
+    is_durable: bool,
     detector: Detector,
     metrics: Metrics,
     record: Record,
@@ -70,6 +72,7 @@ impl Core {
         detector.restore(record.resume()?);
         Ok(Self {
             store,
+            is_durable: config.data.is_some(),
             detector,
             metrics: Metrics::default(),
             record,
@@ -83,7 +86,7 @@ impl Core {
 
     /// Stores a report and shows it to the detectors.
     pub(crate) fn ingest(&mut self, report: &Report, now: Timestamp) -> Result<Accepted, Problem> {
-        let appended = match ingest::validate(report, self.store.levels(), now) {
+        let appended = match ingest::validate(report, self.store.levels(), now, self.present(now)) {
             Ok(()) => self.store.append(report, now),
             Err(refusal) => return Err(self.refused(&refusal)),
         };
@@ -206,15 +209,22 @@ impl Core {
             self.store.roll_up()?;
             self.due.roll_up = now;
         }
-        if is_due(self.due.forget, FORGET) {
-            self.store.forget(now)?;
-            self.due.forget = now;
+        let present = self.present(now);
+        if present.since(self.due.forget) >= FORGET {
+            self.store.forget(present)?;
+            self.due.forget = present;
         }
         if self.due.is_dirty && is_due(self.due.persist, PERSIST) {
             self.store.persist()?;
             (self.due.persist, self.due.is_dirty) = (now, false);
         }
         Ok(())
+    }
+
+    /// What retention is counted back from: the clock, or the newest window where nothing is kept on disk. So a
+    /// dashboard over an old log file sees all of it that fits, whenever it is read.
+    fn present(&self, now: Timestamp) -> Timestamp {
+        if self.is_durable { now } else { self.store.newest().unwrap_or(Timestamp::EPOCH).min(now) }
     }
 
     fn watermark(&self, now: Timestamp) -> Timestamp {

@@ -165,6 +165,8 @@ async fn bad_reports_are_refused_and_counted() {
     let bench = Bench::new(None);
     let announced = Request::post("/api/v1/reports").header(header::CONTENT_LENGTH, budget::REPORT_BYTES + 1);
     let announced = bench.send(announced.body(Body::empty()).expect("a request")).await;
+    let mut unaligned = shifted(1, &[(-20, 1)]);
+    unaligned.windows[0].start = at(NOON - 15);
     for (name, reply, status) in [
         ("noise", bench.post("noise", "").await, 400),
         ("not zstd", bench.post("noise", "zstd").await, 400),
@@ -172,7 +174,7 @@ async fn bad_reports_are_refused_and_counted() {
         ("large", bench.post(vec![0; budget::REPORT_BYTES + 1], "").await, 413),
         ("announced as large", announced, 413),
         ("ahead", bench.ship(&shifted(1, &[(3_600, 1)])).await, 422),
-        ("old", bench.ship(&shifted(1, &[(-500 * 86_400, 1)])).await, 422),
+        ("narrow and shifted", bench.ship(&unaligned).await, 422),
     ] {
         assert_eq!((reply.status, reply.kind.as_str()), (status, "application/problem+json"), "{name}");
         assert_eq!(reply.json::<Problem>().status, status, "{name}");
@@ -198,6 +200,23 @@ async fn live_readers_are_told_of_new_data_until_the_end() {
     bench.collector.clone().close().await;
     assert!(events.next().await.is_none(), "the stream ends with the collector");
     assert_eq!(bench.get("/api/v1/status").await.status, 503);
+}
+
+#[tokio::test]
+async fn an_old_log_is_kept_in_memory_and_refused_on_disk() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (data, status, count) in [(None, 200, 12), (Some(dir.path().join("data")), 422, 0)] {
+        let bench = Bench::new(data);
+        let years_ago = -900 * 86_400;
+        for sequence in 1..=2 {
+            let reply = bench.ship(&shifted(sequence, &[(years_ago + 20 * sequence as i64, 6)])).await;
+            assert_eq!(reply.status, status, "{}", reply.text());
+            bench.now.fetch_add(3_600, Ordering::SeqCst);
+        }
+        let table: Table = bench.get(&format!("/api/v1/table?from={}", NOON + years_ago)).await.json();
+        assert_eq!(table.totals.count, count);
+        bench.collector.close().await;
+    }
 }
 
 #[tokio::test]
