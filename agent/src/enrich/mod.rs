@@ -105,7 +105,12 @@ impl Enricher {
     fn read_route(&mut self, record: &Record<'_>, method: &str) {
         let path = path_of(record.target.decode(&mut self.scratch));
         self.shape.clear();
-        match self.settings.templates.find(method.as_bytes(), path) {
+        let configured = if self.settings.templates.is_empty() {
+            None
+        } else {
+            self.settings.templates.find(method.as_bytes(), path)
+        };
+        match configured {
             Some(template) => self.shape.extend_from_slice(template.as_bytes()),
             None => write_shape(path, &mut self.shape),
         }
@@ -115,6 +120,10 @@ impl Enricher {
         self.service.clear();
         if let Some(service) = &self.settings.service {
             self.service.push_str(service);
+            return;
+        }
+        if record.service.is_empty() && record.host.is_empty() {
+            self.service.push_str(&self.settings.default_service);
             return;
         }
         let (named, host) = (record.service.decode(&mut self.scratch), record.host.raw);

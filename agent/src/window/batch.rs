@@ -168,6 +168,11 @@ impl Names {
         id
     }
 
+    pub(super) fn find(&self, name: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(name);
+        self.index.find(hash, |&id| slice(&self.bytes, &self.ends, id) == name).copied()
+    }
+
     pub(super) fn get(&self, id: u32) -> Option<&[u8]> {
         ((id as usize) < self.ends.len()).then(|| slice(&self.bytes, &self.ends, id))
     }

@@ -28,6 +28,12 @@ impl Default for DenseBudget {
     }
 }
 
+impl DenseBudget {
+    pub(super) const fn one() -> Self {
+        Self(1)
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Recorder {
     Sparse(Sketch),
@@ -47,11 +53,18 @@ impl Recorder {
             Self::Dense(d) => d.record(u64::from(us)),
             Self::Sparse(s) => {
                 s.record(u64::from(us));
-                if s.count() == budget::DENSE_FROM && dense.0 > 0 {
+                if s.count() >= budget::DENSE_FROM && dense.0 > 0 {
                     dense.0 -= 1;
                     *self = Self::Dense(Box::new(DenseSketch::new(std::mem::take(s))));
                 }
             }
+        }
+    }
+
+    pub(super) fn into_sketch(self) -> Sketch {
+        match self {
+            Self::Sparse(s) => s,
+            Self::Dense(d) => d.to_sketch(),
         }
     }
 

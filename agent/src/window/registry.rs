@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pitot_model::{Consumer, Coverage, Evidence, Reason, Resource, Route};
 
-use super::batch::{Batch, split_consumer, split_resource, split_route};
+use super::batch::{Batch, Names, split_consumer, split_resource, split_route};
 use crate::{
     budget,
     enrich::{OTHER, RouteTree},
@@ -24,6 +24,32 @@ pub(super) struct Registry {
     consumer_index: HashMap<Consumer, u32>,
     /// By service, once the table of routes was full.
     folded: HashMap<String, RouteTree>,
+    seen_routes: Seen,
+    seen_consumers: Seen,
+    key: Vec<u8>,
+}
+
+/// Answers by the bytes of a batch's key: most names come again with every batch, and need no text then.
+#[derive(Debug, Default)]
+struct Seen {
+    names: Names,
+    /// Number, and whether the name was folded.
+    answers: Vec<(u32, bool)>,
+}
+
+impl Seen {
+    fn get(&self, key: &[u8]) -> Option<(u32, bool)> {
+        self.names.find(key).map(|i| self.answers[i as usize])
+    }
+
+    /// Remembers an answer; forgets all others when there are too many.
+    fn put(&mut self, key: &[u8], answer: (u32, bool)) {
+        if self.answers.len() >= 2 * budget::CONSUMERS {
+            *self = Self::default();
+        }
+        self.names.intern(key);
+        self.answers.push(answer);
+    }
 }
 
 /// Where a batch's numbers lead.
@@ -38,18 +64,16 @@ impl Registry {
     pub(super) fn map(&mut self, batch: &Batch, coverage: &mut Coverage) -> Mapping {
         let resources: Vec<u32> = batch.resources.iter().map(|key| self.resource(split_resource(key))).collect();
         let mut mapping = Mapping::default();
-        let (mut folded_routes, mut folded_consumers) = (vec![false; batch.routes.iter().count()], Vec::new());
-        for (i, key) in batch.routes.iter().enumerate() {
-            let (resource, method, shape) = split_route(key);
-            let (id, is_folded) = self.route(resources[resource as usize], method, shape);
-            folded_routes[i] = is_folded;
+        let (mut folded_routes, mut folded_consumers) = (Vec::new(), Vec::new());
+        for key in batch.routes.iter() {
+            let (id, is_folded) = self.map_route(key, &resources);
             mapping.routes.push(id);
+            folded_routes.push(is_folded);
         }
         for key in batch.consumers.iter() {
-            let (evidence, name) = split_consumer(key);
-            let (id, is_folded) = self.consumer(name, evidence);
-            folded_consumers.push(is_folded);
+            let (id, is_folded) = self.map_consumer(key);
             mapping.consumers.push(id);
+            folded_consumers.push(is_folded);
         }
         if folded_routes.contains(&true) || folded_consumers.contains(&true) {
             let count = |folds: &dyn Fn(usize) -> bool| (0..batch.rows.len()).filter(|&i| folds(i)).count() as u64;
@@ -57,6 +81,32 @@ impl Registry {
             coverage.add(Reason::ConsumerFolded, count(&|i| folded_consumers[batch.rows[i].consumer as usize]));
         }
         mapping
+    }
+
+    fn map_route(&mut self, key: &[u8], resources: &[u32]) -> (u32, bool) {
+        let (resource, method, shape) = split_route(key);
+        let resource = resources[resource as usize];
+        let mut global = std::mem::take(&mut self.key);
+        global.clear();
+        global.extend_from_slice(&resource.to_le_bytes());
+        global.extend_from_slice(&key[4..]);
+        let answer = self.seen_routes.get(&global).unwrap_or_else(|| {
+            let answer = self.route(resource, method, shape);
+            self.seen_routes.put(&global, answer);
+            answer
+        });
+        self.key = global;
+        answer
+    }
+
+    fn map_consumer(&mut self, key: &[u8]) -> (u32, bool) {
+        if let Some(answer) = self.seen_consumers.get(key) {
+            return answer;
+        }
+        let (evidence, name) = split_consumer(key);
+        let answer = self.consumer(name, evidence);
+        self.seen_consumers.put(key, answer);
+        answer
     }
 
     /// Whether so many routes are known that [`Registry::fold`] should be called.
@@ -70,6 +120,7 @@ impl Registry {
         let templates = self.apply(&self.folded);
         let old = std::mem::take(&mut self.routes);
         self.route_index.clear();
+        self.seen_routes = Seen::default();
         let numbers = old.iter().zip(templates).map(|((resource, route), template)| {
             self.intern_route(*resource, Route::new(route.method.clone(), template))
         });

@@ -4,9 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use pitot_model::{DenseSketch, Sketch, TimeRange, Timestamp, api::Quantiles, api::TimePoint};
+use pitot_model::{Sketch, TimeRange, Timestamp, api::Quantiles, api::TimePoint};
 
-use super::batch::{NO_TIME, Row, UNKNOWN};
+use super::{
+    batch::{NO_TIME, Row, UNKNOWN},
+    group::{DenseBudget, Recorder},
+};
 use crate::budget;
 
 #[derive(Debug)]
@@ -16,10 +19,19 @@ pub(super) struct Timeline {
     /// By number of the step since the epoch.
     steps: BTreeMap<i64, Step>,
     /// The step that rows go into, taken out of `steps`; logs are mostly in order.
-    hot: Option<(i64, Step, DenseSketch)>,
+    hot: Option<Hot>,
     /// First and last moment in microseconds; empty while `first > last`.
     first_us: i64,
     last_us: i64,
+}
+
+/// A step with a recorder that may be dense.
+#[derive(Debug)]
+struct Hot {
+    number: i64,
+    step: Step,
+    recorder: Recorder,
+    dense: DenseBudget,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -47,19 +59,19 @@ impl Timeline {
             self.widen(row.ended_us);
         }
         let number = row.ended_us.div_euclid(self.step_s * 1_000_000);
-        if !matches!(&self.hot, Some((n, ..)) if *n == number) {
+        if !matches!(&self.hot, Some(hot) if hot.number == number) {
             self.cool();
             let mut step = self.steps.remove(&number).unwrap_or_default();
-            let sketch = DenseSketch::new(std::mem::take(&mut step.duration));
-            self.hot = Some((number, step, sketch));
+            let recorder = Recorder::Sparse(std::mem::take(&mut step.duration));
+            self.hot = Some(Hot { number, step, recorder, dense: DenseBudget::one() });
         }
-        if let Some((_, step, sketch)) = &mut self.hot {
+        if let Some(Hot { step, recorder, dense, .. }) = &mut self.hot {
             step.count += 1;
             step.server_errors += u64::from(row.status.is_server_error());
             step.client_errors += u64::from(row.status.is_client_error());
             step.response_bytes = step.response_bytes.saturating_add(row.response_bytes);
             if row.duration_us != UNKNOWN {
-                sketch.record(u64::from(row.duration_us));
+                recorder.record(row.duration_us, dense);
             }
         }
     }
@@ -119,8 +131,8 @@ impl Timeline {
     }
 
     fn cool(&mut self) {
-        if let Some((number, mut step, sketch)) = self.hot.take() {
-            step.duration = sketch.to_sketch();
+        if let Some(Hot { number, mut step, recorder, .. }) = self.hot.take() {
+            step.duration = recorder.into_sketch();
             self.steps.entry(number).or_default().absorb(&step);
         }
     }
