@@ -4,4 +4,5 @@ pub mod api;
 pub mod clock;
 pub mod embedded;
 pub mod index;
+pub mod notify;
 pub mod service;
