@@ -57,6 +57,8 @@ pub(crate) struct App {
     batch: u64,
     is_waiting: bool,
     asked_at: Timestamp,
+    /// How long the last batch took, by ticks.
+    took: Duration,
     /// Ask without waiting for the refresh: one went elsewhere.
     is_wanted: bool,
     /// New data is there that was not asked for yet.
@@ -110,6 +112,7 @@ impl App {
             batch: 0,
             is_waiting: false,
             asked_at: Timestamp::EPOCH,
+            took: Duration::ZERO,
             is_wanted: true,
             is_stale: false,
             has_live_link: false,
@@ -200,6 +203,7 @@ impl App {
             return;
         }
         self.is_waiting = false;
+        self.took = self.now.since(self.asked_at);
         let unreachable = answers.iter().find_map(|(_, a)| match a {
             Err(e @ Error::Unreachable { why, .. }) => Some((why.clone(), e.to_string())),
             _ => None,

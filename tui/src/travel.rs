@@ -160,7 +160,11 @@ impl Travel {
     pub(crate) fn range(&self, extent: &Extent) -> TimeRange {
         let end = self.end.unwrap_or(extent.edge);
         match self.span {
-            Span::Last(d) => TimeRange::new(end - d, end),
+            // The time before the first data would only push what there is to the right edge.
+            Span::Last(d) => {
+                let first = extent.oldest.map_or(end - d, |oldest| oldest.min(end - SHORTEST * 2));
+                TimeRange::new((end - d).max(first), end)
+            }
             Span::All => TimeRange::new(extent.oldest.unwrap_or(extent.edge - LIVE_WITHIN), end.max(extent.edge)),
         }
     }
@@ -283,6 +287,17 @@ mod tests {
         assert!(t.later(&e) && t.later(&e));
         assert_eq!(t.mark(&e), Mark::Live);
         assert!(!t.later(&e));
+    }
+
+    #[test]
+    fn young_data_fills_the_screen() {
+        let e = Extent { oldest: Some(at(7_000)), ..extent() };
+        for (span, from) in [("15m", 7_000), ("1m", 7_140), ("all", 7_000)] {
+            let span = span.parse().expect("a span");
+            assert_eq!(Travel::new(span).range(&e), TimeRange::new(at(from), at(7_200)), "{span}");
+        }
+        let e = Extent { oldest: Some(at(7_190)), ..extent() };
+        assert_eq!(Travel::new(Span::default()).range(&e).from, at(7_080), "two minutes at least");
     }
 
     #[test]

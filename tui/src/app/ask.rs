@@ -1,5 +1,7 @@
 //! What to ask, and when. In: the state. Out: questions for what is on screen, and for nothing else.
 
+use std::time::Duration;
+
 use pitot_model::{
     TimeRange,
     api::{Anomaly, AnomalyQuery, GroupBy, HeatMapQuery, SeriesQuery, TableQuery},
@@ -19,6 +21,10 @@ const LINES: usize = 100;
 const ANOMALIES: usize = 200;
 /// Refreshes without news after which it is asked all the same.
 const PATIENCE: u32 = 5;
+/// How much longer the collector rests than it worked.
+const REST: u32 = 4;
+/// How long a batch on its way keeps one from asking for something else.
+const OVERTAKE: Duration = Duration::from_secs(1);
 
 impl App {
     /// Questions, if it is time for them.
@@ -42,7 +48,8 @@ impl App {
 
     fn is_due(&self) -> bool {
         if self.is_wanted {
-            return true;
+            // Keys come faster than answers: a batch on its way is given a moment before it is replaced.
+            return !self.is_waiting || self.now.since(self.asked_at) >= OVERTAKE;
         }
         if self.is_waiting || self.travel.is_frozen() {
             return false;
@@ -52,7 +59,9 @@ impl App {
         }
         let waited = self.now.since(self.asked_at);
         let is_news = self.is_stale || !self.has_live_link;
-        waited >= self.refresh * PATIENCE || (is_news && waited >= self.refresh)
+        // A collector that is slow to answer is asked more rarely.
+        let refresh = self.refresh.max(self.took * REST);
+        waited >= refresh * PATIENCE || (is_news && waited >= refresh)
     }
 
     fn questions(&self) -> Vec<Question> {
@@ -105,7 +114,7 @@ impl App {
     fn around(&self, anomaly: &Anomaly, edge: pitot_model::Timestamp) -> Question {
         let filter = drill::filter_within("", &anomaly.subject);
         let end = anomaly.end.unwrap_or(edge).max(anomaly.start);
-        let margin = end.since(anomaly.start).max(std::time::Duration::from_secs(120));
+        let margin = end.since(anomaly.start).max(Duration::from_secs(120));
         let range = TimeRange::new(anomaly.start - margin, (end + margin).min(edge));
         Question { slot: slot(What::Around, &anomaly.id), ask: self.series(GroupBy::None, &filter, range) }
     }

@@ -116,6 +116,19 @@ fn questions_wait_for_news_and_for_the_refresh() {
 }
 
 #[test]
+fn a_slow_collector_is_asked_more_rarely() {
+    let mut s = stage();
+    let Some(Command::Ask { batch, questions }) = s.app.handle(Event::Key(KeyCode::Char('r').into())).pop() else {
+        unreachable!("it asks");
+    };
+    s.wait(5);
+    let answers = questions.into_iter().map(|q| (q.slot, Ok(fake::answer(World::Shop, &q.ask)))).collect();
+    s.app.handle(Event::Answers { batch, answers });
+    assert_eq!(asked(&mut s, "", 14), [], "it worked for five seconds");
+    assert!(!asked(&mut s, "", 1).is_empty());
+}
+
+#[test]
 fn a_lost_collector_is_tried_again_ever_more_rarely() {
     let mut s = stage();
     s.is_away = true;
@@ -148,7 +161,8 @@ fn late_answers_of_an_older_batch_are_dropped() {
     let Some(Command::Ask { batch, questions }) = s.app.handle(Event::Key(KeyCode::Char('r').into())).pop() else {
         unreachable!("it asks");
     };
-    s.press("r");
+    assert_eq!(asked(&mut s, "222", 0), [], "one batch is on its way");
+    assert!(!asked(&mut s, "", 1).is_empty(), "it takes too long");
     let answers = questions.into_iter().map(|q| (q.slot, Err(away()))).collect();
     s.app.handle(Event::Answers { batch, answers });
     assert!(!s.screen().contains("DISCONNECTED"));
