@@ -21,6 +21,9 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 /// Least size of the journal that the engine takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
+/// Bytes that must fit on a disk that is not full: less than what the engine writes at once.
+const PROBE_BYTES: usize = 1 << 20;
+
 impl Embedded {
     /// Opens the store in a data directory, or makes one where the directory is new or empty.
     pub fn open(data: &Path, levels: Levels) -> Result<Self, StoreError> {
@@ -141,7 +144,7 @@ pub(super) fn alias_key(number: u64) -> Vec<u8> {
 pub(super) fn error(e: fjall::Error, path: &Path) -> StoreError {
     match e {
         fjall::Error::Locked => StoreError::Locked(path.into()),
-        fjall::Error::Poisoned => StoreError::Poisoned,
+        fjall::Error::Poisoned => probe(path),
         fjall::Error::InvalidVersion(Some(v)) if !matches!(v, fjall::FormatVersion::V3) => {
             StoreError::Damaged(format!("its engine is of another version ({v:?})"))
         }
@@ -151,6 +154,14 @@ pub(super) fn error(e: fjall::Error, path: &Path) -> StoreError {
         fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error(e),
         other => StoreError::Damaged(other.to_string()),
     }
+}
+
+/// Why the engine stopped. A background thread of it met the error first and does not say which: the disk is asked.
+fn probe(path: &Path) -> StoreError {
+    let file = path.join("probe");
+    let written = std::fs::write(&file, vec![0; PROBE_BYTES]);
+    let removed = std::fs::remove_file(&file);
+    written.and(removed).err().map_or(StoreError::Poisoned, io_error)
 }
 
 fn io_error(e: io::Error) -> StoreError {

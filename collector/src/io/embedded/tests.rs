@@ -163,3 +163,55 @@ fn a_torn_journal_loses_at_most_the_last_report() {
         assert_eq!(count(&store, Cube::Full, level, range(0, 3_600)), 3 * sequence, "{level}: whole reports only");
     }
 }
+
+/// Runs itself again in a mount namespace of its own, on a file system of 24 MiB.
+#[test]
+fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
+    const TINY: &str = "PITOT_TEST_TINY_DISK";
+    if let Some(dir) = std::env::var_os(TINY) {
+        return fill(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let own = std::env::current_exe().expect("this program");
+    let script = "mount -t tmpfs -o size=24m tmpfs \"$1\" && shift && \"$@\"; code=$?; exit $code";
+    let run = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"])
+        .args([dir.path(), &own])
+        .args(["a_full_disk_is_said_and_loses_nothing_that_was_acknowledged", "--nocapture"])
+        .env(TINY, dir.path())
+        .output();
+    match run {
+        Ok(run) if run.status.success() => {}
+        Ok(run) if String::from_utf8_lossy(&run.stderr).contains("panicked") => {
+            unreachable!("{}", String::from_utf8_lossy(&run.stderr))
+        }
+        other => println!("SKIPPED: no small file system can be mounted here: {other:?}"),
+    }
+}
+
+fn fill(dir: &Path) {
+    let data = dir.join("data");
+    let mut store = open(&data);
+    let mut acknowledged = 0;
+    let mut noise = 1_u64;
+    let refused = loop {
+        let mut report = report(acknowledged + 1, &[(0, 20); 20]);
+        for window in &mut report.windows {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            window.resource.instance = format!("{noise:x}").repeat(20);
+        }
+        match store.append(&report, at(0)) {
+            Ok(_) => acknowledged += 1,
+            Err(e) => break e,
+        }
+    };
+    println!("refused after {acknowledged} reports: {refused}");
+    assert!(matches!(refused, StoreError::Full), "{refused:?}");
+    let after = store.append(&report(acknowledged + 1, &[(0, 1)]), at(0)).err();
+    assert!(matches!(after, Some(StoreError::Poisoned | StoreError::Full)), "{after:?}");
+    drop(store);
+    match Embedded::open(&data, levels()) {
+        Ok(store) => assert_eq!(store.ledger().agents().agents[0].sequence, acknowledged),
+        Err(e) => assert!(matches!(e, StoreError::Full), "{e:?}"),
+    }
+}
