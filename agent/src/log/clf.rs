@@ -77,6 +77,10 @@ impl Clf {
     fn tail<'a>(&self, line: &'a [u8], mut at: usize, out: &mut Record<'a>) -> Result<(), Skip> {
         let mut sink = Sink::new(out);
         for extra in &self.tail {
+            if let Some(end) = usual(extra, line, at, &mut sink) {
+                at = end;
+                continue;
+            }
             let Some(token) = tail::next(line, at) else {
                 if self.strict {
                     return Err(extra.field.cut(at));
@@ -98,6 +102,45 @@ impl Clf {
         sink.finish();
         Ok(())
     }
+}
+
+/// The usual cases, without going through a token: quoted texts, and numbers with nothing odd about them.
+#[inline]
+fn usual<'a>(extra: &Extra, line: &'a [u8], at: usize, sink: &mut Sink<'a, '_>) -> Option<usize> {
+    let rest = line.get(at + 1..)?;
+    match extra.class {
+        Class::Quoted if line[at] == b' ' && rest.first() == Some(&b'"') => {
+            let end = tail::closing_quote(line, at + 2)?;
+            let text = &line[at + 2..end];
+            match extra.field.slot {
+                Slot::Skip => {}
+                Slot::Agent => sink.out.user_agent = absent_if_dash(text),
+                _ => {
+                    sink.put(&extra.field, Text::plain(text));
+                }
+            }
+            Some(end + 1)
+        }
+        Class::Decimal if line[at] == b' ' => {
+            let len = rest.iter().take(24).position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'-')).unwrap_or(rest.len());
+            if len == 0 || !matches!(rest.get(len), None | Some(b' ')) || rest[len..].starts_with(b" : ") {
+                return None;
+            }
+            match extra.field.slot {
+                Slot::Skip => {}
+                _ => {
+                    sink.put(&extra.field, Text::plain(&rest[..len]));
+                }
+            }
+            Some(at + 1 + len)
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+fn absent_if_dash(text: &[u8]) -> Text<'_> {
+    if text == b"-" { Text::default() } else { Text::plain(text) }
 }
 
 /// What a pair holds, without its name and quotes; other tokens are their value.

@@ -53,7 +53,11 @@ pub(super) fn detect(sample: &[&[u8]]) -> Option<Format> {
             layouts.extend(tails.into_iter().map(|layout| Alternative { layout, prefixed: alternative.prefixed }));
         } else {
             name.get_or_insert(*label);
-            layouts.push(alternative.clone());
+            let first = lines.iter().find(|line| fits(alternative, line));
+            layouts.push(match (&alternative.layout, first) {
+                (Layout::Json(json), Some(line)) => Alternative::plain(Layout::Json(json.in_order_of(line))),
+                _ => alternative.clone(),
+            });
         }
     }
     Some(Format::of(name?.into(), layouts))
@@ -83,7 +87,8 @@ fn candidates(lines: &[&[u8]]) -> Vec<(&'static str, Alternative)> {
 
 /// Whether the line is a whole record in this layout, with nothing in it that would be strange.
 fn fits(alternative: &Alternative, line: &[u8]) -> bool {
-    if alternative.prefixed && prefix::len(line) == 0 {
+    let finds_its_start = matches!(alternative.layout, Layout::Json(_) | Layout::Haproxy);
+    if !finds_its_start && alternative.prefixed != (prefix::len(line) > 0) {
         return false;
     }
     let mut out = Record::default();
@@ -140,6 +145,7 @@ fn clf_family(lines: &[&[u8]], prefixed: bool) -> (&'static str, Vec<Layout>) {
     let plain = if has_agent { named::combined() } else { named::clf(Vec::new(), false) };
     let name = match layouts.first() {
         Some(Layout::Clf(clf)) if clf.tail == named::traefik() => "traefik",
+        Some(Layout::Clf(clf)) if clf.tail == named::combined_rt() => "combined+rt",
         Some(Layout::Clf(clf)) if clf.tail.starts_with(&named::ingress(1)) => "nginx-ingress",
         _ if has_agent => "combined",
         _ => "common",
@@ -232,7 +238,7 @@ struct Seen {
 impl Seen {
     /// What a field of this class and with these values is.
     fn tell<'v>(&mut self, class: &Class, values: impl Iterator<Item = &'v [u8]> + Clone) -> Extra {
-        let mut present = values.filter(|v| !matches!(*v, b"-" | b"" | b"\"-\""));
+        let present = values.filter(|v| !matches!(*v, b"-" | b"" | b"\"-\""));
         match class {
             Class::Decimal if !self.time => {
                 self.time = true;
@@ -240,16 +246,16 @@ impl Seen {
             }
             Class::Decimal if !self.upstream => {
                 self.upstream = true;
-                skip("upstream_response_time", Class::Decimal)
+                extra("upstream_response_time", Class::Decimal, Slot::DurationSum(Unit::Seconds), 2)
             }
             Class::Pair(name) => pair(name),
             Class::Quoted | Class::Word if !self.key && present.clone().next().is_some() => {
-                if present.clone().all(names::looks_like_key) {
+                if mostly(present.clone(), names::looks_like_key) {
                     self.key = true;
-                    let field = names::credential("api_key").unwrap_or(Field::SKIP);
-                    return Extra { name: "api_key".to_owned(), class: class.clone(), field };
+                    let field = names::nginx("http_x_api_key").unwrap_or(Field::SKIP);
+                    return Extra { name: "http_x_api_key".to_owned(), class: class.clone(), field };
                 }
-                if present.all(names::looks_like_id) {
+                if mostly(present, names::looks_like_id) {
                     return extra("request_id", class.clone(), Slot::Trace, 4);
                 }
                 skip("", class.clone())
@@ -257,6 +263,12 @@ impl Seen {
             _ => skip("", class.clone()),
         }
     }
+}
+
+/// Whether nine of ten look so.
+fn mostly<'v>(values: impl Iterator<Item = &'v [u8]>, look: impl Fn(&[u8]) -> bool) -> bool {
+    let (all, some) = values.fold((0, 0), |(all, some), v| (all + 1, some + usize::from(look(v))));
+    some * 10 >= all * 9
 }
 
 /// `rt=0.123` and its like, by the names that people give.

@@ -22,6 +22,8 @@ pub(super) struct Field {
     pub(super) slot: Slot,
     /// Above zero; higher wins.
     pub(super) rank: u8,
+    /// Of the slot.
+    place: u8,
 }
 
 /// Where a value goes.
@@ -146,10 +148,11 @@ impl Slot {
 }
 
 impl Field {
-    pub(super) const SKIP: Self = Self { slot: Slot::Skip, rank: 1 };
+    pub(super) const SKIP: Self = Self { slot: Slot::Skip, rank: 1, place: 0 };
 
     pub(super) const fn new(slot: Slot, rank: u8) -> Self {
-        Self { slot, rank }
+        let place = slot.place() as u8;
+        Self { slot, rank, place }
     }
 
     /// A line that holds something else at `at` where this field should stand.
@@ -199,7 +202,7 @@ impl<'a, 'r> Sink<'a, 'r> {
     /// Takes the text that a line holds for a field. `false` when it cannot be what the field says.
     #[inline]
     pub(super) fn put(&mut self, field: &Field, text: Text<'a>) -> bool {
-        let place = field.slot.place();
+        let place = field.place as usize % PLACES;
         if place != 0 && (field.rank < self.ranks[place] || is_second(field, self.ranks[place])) {
             return true;
         }

@@ -203,7 +203,10 @@ fn choose(layout: &mut Layout, name: &str, evidence: Evidence) -> bool {
     let wanted = names::normal(name);
     let is_it = |known: &str| {
         let known = names::normal(known);
-        known == wanted || known.strip_prefix("http_") == Some(&wanted) || known == format!("cs({wanted})")
+        known == wanted
+            || known.strip_prefix("http_") == Some(&wanted)
+            || wanted.strip_prefix("http_") == Some(&known)
+            || known == format!("cs({wanted})")
     };
     match layout {
         Layout::Clf(clf) => {
@@ -234,7 +237,7 @@ fn choose(layout: &mut Layout, name: &str, evidence: Evidence) -> bool {
         }
         Layout::Json(json) => {
             // Any key may come in a later line.
-            Arc::make_mut(&mut json.keys).insert(name, chosen);
+            json.insert(name, chosen);
             true
         }
         Layout::Haproxy | Layout::Envoy => false,

@@ -11,7 +11,7 @@ use pitot_model::Reason;
 
 use super::{
     Skip,
-    field::{Sink, Slot},
+    field::{Field, Sink, Slot},
     keys::{Keys, ROOT},
     record::{Escape, Record, Text},
     scan,
@@ -26,22 +26,91 @@ const PREFIX_BYTES: usize = 256;
 /// A JSON log.
 #[derive(Debug, Clone)]
 pub(super) struct Json {
-    pub(super) keys: Arc<Keys>,
+    keys: Arc<Keys>,
+    /// The keys of the first line seen, in their order: logs repeat it, so the next key need not be looked up.
+    order: Arc<[Expected]>,
 }
 
+/// A key as a line writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Expected {
+    /// From the quote before the key to the first byte of its value.
+    text: Box<[u8]>,
+    node: Option<u16>,
+}
+
+/// Keys whose order is remembered.
+const EXPECTED: usize = 64;
+
 impl Json {
+    /// A log with these keys.
+    pub(super) fn new(keys: Arc<Keys>) -> Self {
+        Self { keys, order: Arc::new([]) }
+    }
+
+    /// The same log, expecting the keys in the order of this line.
+    pub(super) fn in_order_of(&self, line: &[u8]) -> Self {
+        let mut order = Vec::new();
+        let mut at = line.iter().position(|b| *b == b'{').map_or(line.len(), |at| at + 1);
+        while order.len() < EXPECTED {
+            at = blanks(line, at);
+            let start = at;
+            let Some((end, _)) = line.get(at).filter(|b| **b == b'"').and_then(|_| scan::quote(line, at + 1)) else {
+                break;
+            };
+            let value = blanks(line, blanks(line, end + 1) + 1);
+            let node = self.keys.find(ROOT, &line[start + 1..end]);
+            order.push(Expected { text: line[start..value.min(line.len())].into(), node });
+            let mut out = Record::default();
+            let Ok(next) = self.value(line, value, None, DEPTH, &mut Sink::new(&mut out)) else { break };
+            at = blanks(line, next);
+            if line.get(at) != Some(&b',') {
+                break;
+            }
+            at += 1;
+        }
+        Self { keys: self.keys.clone(), order: order.into() }
+    }
+
+    /// Makes a key mean something else.
+    pub(super) fn insert(&mut self, path: &str, field: Field) {
+        Arc::make_mut(&mut self.keys).insert(path, field);
+        self.order = Arc::new([]);
+    }
+
     /// Parses one line.
     #[inline]
     pub(super) fn parse<'a>(&self, line: &'a [u8], out: &mut Record<'a>) -> Result<(), Skip> {
         let start = if line.first() == Some(&b'{') { 0 } else { object_after_prefix(line)? };
         let mut sink = Sink::new(out);
-        self.object(line, start + 1, ROOT, DEPTH, &mut sink)?;
+        let at = self.expected(line, start + 1, &mut sink)?;
+        self.object(line, at, ROOT, DEPTH, &mut sink)?;
         let is_access = !sink.is_foreign;
         sink.finish();
         let asked = !out.method.is_empty() || !out.target.is_empty();
         let access = is_access
             && if out.status.is_some() { asked || !out.client.is_empty() } else { asked && !out.method.is_empty() };
         if access { Ok(()) } else { Err(foreign(start)) }
+    }
+
+    /// Reads the keys that come as expected; the position behind the last of them.
+    #[inline]
+    fn expected<'a>(&self, line: &'a [u8], mut at: usize, sink: &mut Sink<'a, '_>) -> Result<usize, Skip> {
+        for expected in self.order.iter() {
+            let rest = line.get(at..).unwrap_or_default();
+            if !rest.starts_with(&expected.text) {
+                // Another may be left out here, and be the next one.
+                continue;
+            }
+            let start = blanks(line, at + expected.text.len());
+            at = self.value(line, start, expected.node, DEPTH, sink)?;
+            match line.get(at..at + 2) {
+                Some([b',', b' ']) => at += 2,
+                Some([b',', _]) => at += 1,
+                _ => break,
+            }
+        }
+        Ok(at)
     }
 
     /// Reads an object whose first byte inside is at `at`; the position behind it.
@@ -130,7 +199,7 @@ impl Json {
 /// Compares the tables by identity: two formats over the same keys are the same.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.keys, &other.keys)
+        Arc::ptr_eq(&self.keys, &other.keys) && self.order == other.order
     }
 }
 
@@ -181,8 +250,12 @@ mod tests {
 
     fn parse(line: &str) -> Result<String, Reason> {
         let mut out = Record::default();
-        let json = Json { keys: Keys::known() };
-        json.parse(line.as_bytes(), &mut out).map_err(|s| s.reason)?;
+        let json = Json::new(Keys::known());
+        let plain = json.parse(line.as_bytes(), &mut out).map_err(|s| s.reason);
+        let mut again = Record::default();
+        assert_eq!(json.in_order_of(line.as_bytes()).parse(line.as_bytes(), &mut again).map_err(|s| s.reason), plain);
+        assert_eq!((again.target, again.status, again.consumer), (out.target, out.status, out.consumer));
+        plain?;
         let show = |t: Text<'_>| String::from_utf8_lossy(t.decode(&mut Vec::new())).into_owned();
         let us = out.duration_us.map_or("-".into(), |us| us.to_string());
         let (consumer, evidence) = (show(out.consumer), out.evidence.name());

@@ -21,10 +21,19 @@ const NONE: u16 = u16::MAX;
 /// What is known of one key.
 #[derive(Debug, Clone)]
 struct Node {
-    parent: u16,
+    print: Print,
     name: Box<str>,
     field: Option<Field>,
     has_children: bool,
+}
+
+/// Object, length, first and last bytes of a key: all there is to one of up to sixteen bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print {
+    parent: u16,
+    len: usize,
+    first: u64,
+    last: u64,
 }
 
 /// The table.
@@ -44,7 +53,7 @@ impl Keys {
 
     /// No keys at all.
     pub(super) fn empty() -> Self {
-        let root = Node { parent: NONE, name: "".into(), field: None, has_children: true };
+        let root = Node { print: Print::of(NONE, b""), name: "".into(), field: None, has_children: true };
         Self { nodes: vec![root], slots: vec![NONE; 64] }
     }
 
@@ -97,7 +106,8 @@ impl Keys {
             return Some(node);
         }
         let node = u16::try_from(self.nodes.len()).ok().filter(|n| *n < 1 << 15)?;
-        self.nodes.push(Node { parent, name: name.into(), field: None, has_children: false });
+        let print = Print::of(parent, name.as_bytes());
+        self.nodes.push(Node { print, name: name.into(), field: None, has_children: false });
         if self.nodes.len() * 4 > self.slots.len() {
             self.slots = vec![NONE; self.slots.len() * 2];
             for n in 1..self.nodes.len() {
@@ -110,9 +120,8 @@ impl Keys {
     }
 
     fn link(&mut self, node: u16) {
-        let Node { parent, name, .. } = &self.nodes[node as usize];
         let mask = self.slots.len() - 1;
-        let mut slot = hash(*parent, name.as_bytes()) & mask;
+        let mut slot = self.nodes[node as usize].print.hash() & mask;
         while self.slots[slot] != NONE {
             slot = (slot + 1) & mask;
         }
@@ -123,11 +132,12 @@ impl Keys {
     #[inline]
     pub(super) fn find(&self, parent: u16, name: &[u8]) -> Option<u16> {
         let mask = self.slots.len() - 1;
-        let mut slot = hash(parent, name) & mask;
+        let print = Print::of(parent, name);
+        let mut slot = print.hash() & mask;
         loop {
             let n = self.slots[slot];
             let node = self.nodes.get(n as usize)?;
-            if node.parent == parent && node.name.as_bytes() == name {
+            if node.print == print && (name.len() <= 16 || node.name.as_bytes() == name) {
                 return Some(n);
             }
             slot = (slot + 1) & mask;
@@ -147,18 +157,24 @@ impl Keys {
     }
 }
 
-#[inline]
-fn hash(parent: u16, name: &[u8]) -> usize {
-    let eight = |b: Option<&[u8; 8]>| b.map_or(0, |b| u64::from_le_bytes(*b));
-    let (a, b) = if name.len() >= 8 {
-        (eight(name.first_chunk()), eight(name.last_chunk()))
-    } else if let (Some(a), Some(b)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        (u64::from(u32::from_le_bytes(*a)), u64::from(u32::from_le_bytes(*b)))
-    } else {
-        (name.iter().fold(0, |n, b| n << 8 | u64::from(*b)), 0)
-    };
-    let mixed = a ^ b.rotate_left(21) ^ (u64::from(parent) << 48) ^ (name.len() as u64) << 40;
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
+impl Print {
+    #[inline]
+    fn of(parent: u16, name: &[u8]) -> Self {
+        let (first, last) = if let (Some(a), Some(b)) = (name.first_chunk(), name.last_chunk()) {
+            (u64::from_le_bytes(*a), u64::from_le_bytes(*b))
+        } else if let (Some(a), Some(b)) = (name.first_chunk(), name.last_chunk()) {
+            (u64::from(u32::from_le_bytes(*a)), u64::from(u32::from_le_bytes(*b)))
+        } else {
+            (name.iter().fold(0, |n, b| n << 8 | u64::from(*b)), 0)
+        };
+        Self { parent, len: name.len(), first, last }
+    }
+
+    #[inline]
+    const fn hash(self) -> usize {
+        let mixed = self.first ^ self.last.rotate_left(21) ^ ((self.parent as u64) << 48) ^ (self.len as u64) << 40;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
+    }
 }
 
 /// Headers that logs carry under their own names.

@@ -69,7 +69,7 @@ pub(super) fn layouts(name: &str) -> Option<Vec<Layout>> {
 
 /// Any JSON.
 pub(super) fn json() -> Layout {
-    Layout::Json(Json { keys: Keys::known() })
+    Layout::Json(Json::new(Keys::known()))
 }
 
 /// Any access log of the CLF family; the referer and the agent where they are there.
@@ -99,7 +99,8 @@ pub(super) fn agent() -> Extra {
     extra("http_user_agent", Class::Quoted, Slot::Agent, 5)
 }
 
-fn combined_rt() -> Vec<Extra> {
+/// combined, then `$request_time $upstream_response_time "$http_x_api_key"`.
+pub(super) fn combined_rt() -> Vec<Extra> {
     vec![
         referer(),
         agent(),

@@ -135,13 +135,14 @@ pub(super) fn evidence(name: &str) -> Option<(Evidence, u8)> {
     })
 }
 
-/// Whether a text looks like an API key: one token of sixteen and more characters, with a known prefix or with digits
-/// and letters throughout, and no plain number.
+/// Whether a text looks like an API key: one token of sixteen and more characters that holds digits, with a prefix such
+/// as `ak_` or with letters among them, and no id.
 pub(super) fn looks_like_key(text: &[u8]) -> bool {
     let token = text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = text.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    token && text.len() >= 16 && digits >= 2 && letters >= 4 && !looks_like_id(text)
+    let prefixed = matches!(text, [b'a' | b's' | b'p' | b'r', b'k', b'_', ..]) || text.starts_with(b"key_");
+    token && text.len() >= 16 && digits >= 2 && (prefixed || letters >= 4 && !looks_like_id(text))
 }
 
 /// Whether a text looks like a trace or request id: 32 hexadecimal digits, or a UUID.
@@ -184,6 +185,7 @@ mod tests {
     fn keys_by_their_looks() {
         for (text, want) in [
             ("ak_0123456789abcdef", true),
+            ("ak_0123456789012345", true),
             ("sk_live_51HxAbCdEfGhIjKl", true),
             ("ak_short1", false),
             ("0123456789012345", false),

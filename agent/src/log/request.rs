@@ -21,6 +21,12 @@ pub(super) fn split<'a>(line: Text<'a>) -> Option<(Text<'a>, Text<'a>, Protocol)
         return None;
     }
     let rest = raw.get(space + 1..)?;
+    if let Some((target, protocol)) = usual_protocol(rest)
+        && !target.is_empty()
+    {
+        let text = |raw| Text { raw, escape: line.escape };
+        return Some((text(&raw[..space]), text(target), protocol));
+    }
     let (target, protocol) = match rest.iter().rev().take(12).position(|b| *b == b' ') {
         Some(back) if is_protocol(&rest[rest.len() - back..]) => {
             let (target, name) = rest.split_at(rest.len() - back - 1);
@@ -34,6 +40,21 @@ pub(super) fn split<'a>(line: Text<'a>) -> Option<(Text<'a>, Text<'a>, Protocol)
     }
     let text = |raw| Text { raw, escape: line.escape };
     Some((text(&raw[..space]), text(target), protocol))
+}
+
+/// Target and protocol, where the latter is ` HTTP/x.y`.
+#[inline]
+fn usual_protocol(rest: &[u8]) -> Option<(&[u8], Protocol)> {
+    let (target, version) = rest.split_last_chunk::<9>()?;
+    let [b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] = version else { return None };
+    let protocol = match (major, minor) {
+        (b'1', b'1') => Protocol::Http11,
+        (b'1', b'0') => Protocol::Http10,
+        (b'2', b'0') => Protocol::Http2,
+        (b'3', b'0') => Protocol::Http3,
+        _ => return None,
+    };
+    Some((target, protocol))
 }
 
 /// Whether this can be a method: a token (RFC 9110, 5.6.2) of a reasonable length.
@@ -59,6 +80,13 @@ pub(super) enum Pick {
 /// The client's address: picked from a list, without port and brackets; empty where there is none.
 #[inline]
 pub(super) fn address(text: &[u8], pick: Pick) -> &[u8] {
+    if text.iter().all(|b| matches!(b, b'0'..=b'9' | b'.')) {
+        return text;
+    }
+    odd_address(text, pick)
+}
+
+fn odd_address(text: &[u8], pick: Pick) -> &[u8] {
     let one = if text.contains(&b',') { pick_from(text, pick) } else { text.trim_ascii() };
     match one {
         b"-" => &[],

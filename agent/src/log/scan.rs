@@ -5,11 +5,14 @@
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// Words of eight bytes that are looked at before `memchr` is worth its call.
+const WORDS: usize = 4;
+
 /// The first `byte` at or after `at`.
 #[inline]
 pub(super) fn find(line: &[u8], mut at: usize, byte: u8) -> Option<usize> {
     let pattern = LOW * u64::from(byte);
-    for _ in 0..2 {
+    for _ in 0..WORDS {
         let Some(word) = word(line, at) else { return find_slowly(line, at, |b| b == byte) };
         let hit = zero_bytes(word ^ pattern);
         if hit != 0 {
@@ -24,7 +27,7 @@ pub(super) fn find(line: &[u8], mut at: usize, byte: u8) -> Option<usize> {
 #[inline]
 pub(super) fn find2(line: &[u8], mut at: usize, a: u8, b: u8) -> Option<usize> {
     let (pa, pb) = (LOW * u64::from(a), LOW * u64::from(b));
-    for _ in 0..2 {
+    for _ in 0..WORDS {
         let Some(word) = word(line, at) else { return find_slowly(line, at, |x| x == a || x == b) };
         // The lowest set bit of each is exact, higher ones need not be; so is the lowest of both.
         let hit = zero_bytes(word ^ pa) | zero_bytes(word ^ pb);
@@ -39,19 +42,18 @@ pub(super) fn find2(line: &[u8], mut at: usize, a: u8, b: u8) -> Option<usize> {
 /// The closing quote of a string whose first byte is at `at`, and whether a backslash stands before it.
 /// A byte after a backslash never closes.
 #[inline]
-pub(super) fn quote(line: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    let mut escaped = false;
-    loop {
-        let hit = find2(line, at, b'"', b'\\')?;
-        if line[hit] == b'"' {
-            return Some((hit, escaped));
-        }
-        escaped = true;
-        at = hit + 2;
-        if at > line.len() {
-            return None;
-        }
+pub(super) fn quote(line: &[u8], at: usize) -> Option<(usize, bool)> {
+    let hit = find2(line, at, b'"', b'\\')?;
+    if line[hit] == b'"' { Some((hit, false)) } else { escaped_quote(line, hit) }
+}
+
+/// Goes on behind the backslash at `at`.
+#[cold]
+fn escaped_quote(line: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    while line[at] == b'\\' {
+        at = find2(line, at + 2, b'"', b'\\')?;
     }
+    Some((at, true))
 }
 
 /// The first position at or after `at` that holds no blank.
@@ -70,7 +72,7 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 
 #[inline]
 fn word(line: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(line.get(at..at + 8)?.try_into().ok()?))
+    Some(u64::from_le_bytes(*line.get(at..)?.first_chunk()?))
 }
 
 #[inline]

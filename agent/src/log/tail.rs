@@ -110,9 +110,14 @@ pub(super) fn next(line: &[u8], at: usize) -> Option<Token<'_>> {
 /// A quote closes where a blank or the end of the line follows; others belong to the text, since not every server
 /// escapes them.
 #[inline]
-fn closing_quote(line: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn closing_quote(line: &[u8], at: usize) -> Option<usize> {
     let first = scan::quote(line, at)?.0;
-    at = first;
+    if matches!(line.get(first + 1), None | Some(b' ')) { Some(first) } else { later_quote(line, first) }
+}
+
+#[cold]
+fn later_quote(line: &[u8], first: usize) -> Option<usize> {
+    let mut at = first;
     loop {
         if matches!(line.get(at + 1), None | Some(b' ' | b'\t' | b',')) {
             return Some(at);
@@ -127,7 +132,7 @@ fn closing_quote(line: &[u8], mut at: usize) -> Option<usize> {
 #[inline]
 fn bare(line: &[u8], at: usize) -> Token<'_> {
     let mut end = scan::find(line, at, b' ').unwrap_or(line.len());
-    if line[at..end].contains(&b'"') {
+    if line[at].is_ascii_alphabetic() {
         // `urt="0.1, 0.2"`
         if let Some(open) = line[at..end].windows(2).position(|w| w == b"=\"") {
             end = closing_quote(line, at + open + 2).map_or(line.len(), |q| q + 1);

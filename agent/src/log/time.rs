@@ -28,13 +28,22 @@ pub(super) fn any(text: &[u8]) -> Option<Timestamp> {
 /// `10/Oct/2000:13:55:36 -0700`.
 #[inline]
 pub(super) fn clf(t: &[u8]) -> Option<Timestamp> {
-    let head: &[u8; 20] = t.first_chunk()?;
-    if head[2] != b'/' || head[6] != b'/' || head[11] != b':' {
+    let (head, rest) = t.split_first_chunk::<20>()?;
+    let digit = |i: usize| head[i].wrapping_sub(b'0');
+    let highest = [0, 1, 7, 8, 9, 10, 12, 13, 15, 16, 18, 19].iter().fold(0, |high, i| digit(*i).max(high));
+    let marks = [head[2], head[6], head[11], head[14], head[17]];
+    if highest > 9 || marks != *b"//:::" {
+        return None;
+    }
+    let two = |i: usize| i64::from(digit(i)) * 10 + i64::from(digit(i + 1));
+    let (h, m, s) = (two(12), two(15), two(18));
+    if h > 23 || m > 59 || s > 60 {
         return None;
     }
     let month = month([head[3], head[4], head[5]])?;
-    let days = days(four(&head[7..11])?, month, two(head[0], head[1])?)?;
-    moment(days, clock([head[12], head[13], head[14], head[15], head[16], head[17], head[18], head[19]])?, &t[20..])
+    let days = days(two(7) * 100 + two(9), month, two(0))?;
+    let seconds = days * 86_400 + (h * 60 + m) * 60 + s;
+    if rest == b" +0000" { in_range(seconds * 1_000_000) } else { moment(0, seconds, rest) }
 }
 
 /// `2018-07-02T22:23:00.186641+02:00`; `/` between the parts of the date and a blank before the time are fine too.
@@ -171,19 +180,22 @@ fn month(name: [u8; 3]) -> Option<i64> {
     })
 }
 
-/// Days since the epoch; proleptic Gregorian. Source: Howard Hinnant, "chrono-compatible low-level date algorithms".
+/// Days since the epoch; proleptic Gregorian.
 #[inline]
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y / 400;
-    let of_era = y - era * 400;
-    let shifted = (month + 9) % 12;
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    let before = year - i64::from(month <= 2);
+    let leaps = before / 4 - before / 100 + before / 400 - LEAPS_BEFORE_1970;
+    Some((year - 1970) * 365 + leaps + DAYS_BEFORE_MONTH[(month as usize - 1) % 12] + day - 1)
 }
+
+/// Leap days up to the end of 1969.
+const LEAPS_BEFORE_1970: i64 = 1969 / 4 - 1969 / 100 + 1969 / 400;
+
+/// In a year without a leap day, which `leaps` adds from March on.
+const DAYS_BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 
 /// A `strftime` pattern, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]

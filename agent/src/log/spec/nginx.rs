@@ -14,7 +14,7 @@ pub(in crate::log) fn compile(spec: &str) -> Result<Layout, SpecError> {
     if text.trim_start().starts_with('{')
         && let Some(keys) = json_keys(&text)
     {
-        return Ok(Layout::Json(Json { keys: Arc::new(keys) }));
+        return Ok(Layout::Json(Json::new(Arc::new(keys))));
     }
     let (mut ops, mut rest) = (Ops::default(), text.as_str());
     while let Some(dollar) = rest.find('$') {
