@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use pitot_model::Reason;
 use serde_json::Value;
+use tower::ServiceExt as _;
 
 /// What `/metrics` of the collector offers.
 const METRICS: &[&str] = &[
@@ -37,6 +38,19 @@ fn boards_and_rules_ask_for_metrics_that_exist() {
             assert!(exists, "{file}: `{name}` is no metric of the collector; it has {METRICS:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_collector_exposes_these_metrics() {
+    let collector = pitot_collector::open(pitot_collector::Config::default()).expect("a collector in memory opens");
+    let question =
+        axum::extract::Request::get("/metrics").body(axum::body::Body::empty()).expect("the request is valid");
+    let answer = collector.router().oneshot(question).await.expect("the router answers");
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.expect("the answer has a body");
+    let text = String::from_utf8_lossy(&body);
+    let typed = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split(' ').next());
+    assert_eq!(typed.collect::<BTreeSet<_>>(), METRICS.iter().copied().collect(), "METRICS\n{text}");
+    collector.close().await;
 }
 
 #[test]

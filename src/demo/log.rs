@@ -26,6 +26,7 @@ pub(super) struct Entry<'a> {
     pub(super) request_us: u64,
     pub(super) consumer: &'a str,
     pub(super) service: &'a str,
+    #[serde(rename = "service_version")]
     pub(super) version: &'a str,
     pub(super) user_agent: &'a str,
     pub(super) request_id: &'a str,
@@ -63,33 +64,57 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use pitot_agent::log::{Format, Record};
+
     use super::*;
+
+    const ENTRY: Entry<'_> = Entry {
+        time: Timestamp::from_millis(1_768_176_000_250),
+        remote_addr: "203.0.113.7",
+        method: "GET",
+        uri: "/v1/search?q=\"lamp\"",
+        protocol: "HTTP/1.1",
+        status: 200,
+        bytes: 512,
+        request_us: 28_401,
+        consumer: "web-shop",
+        service: "catalog",
+        version: "2.14.3",
+        user_agent: "shop/7.2",
+        request_id: "r1",
+    };
 
     #[test]
     fn a_line_says_what_happened() {
-        let entry = Entry {
-            time: Timestamp::from_millis(1_768_176_000_250),
-            remote_addr: "203.0.113.7",
-            method: "GET",
-            uri: "/v1/search?q=\"lamp\"",
-            protocol: "HTTP/1.1",
-            status: 200,
-            bytes: 512,
-            request_us: 28_401,
-            consumer: "web-shop",
-            service: "catalog",
-            version: "2.14.3",
-            user_agent: "shop/7.2",
-            request_id: "r1",
-        };
         assert_eq!(
-            entry.line().unwrap(),
+            ENTRY.line().unwrap(),
             concat!(
                 r#"{"time":"2026-01-12T00:00:00.250Z","remote_addr":"203.0.113.7","method":"GET","#,
-                r#""uri":"/v1/search?q=\"lamp\"","protocol":"HTTP/1.1","status":200,"bytes":512,"request_time":0.028401,"#,
-                r#""consumer":"web-shop","service":"catalog","version":"2.14.3","user_agent":"shop/7.2","request_id":"r1"}"#,
+                r#""uri":"/v1/search?q=\"lamp\"","protocol":"HTTP/1.1","status":200,"bytes":512,"#,
+                r#""request_time":0.028401,"consumer":"web-shop","service":"catalog","service_version":"2.14.3","#,
+                r#""user_agent":"shop/7.2","request_id":"r1"}"#,
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn the_agent_understands_it_unasked() {
+        let line = ENTRY.line().unwrap();
+        let line = line.trim_end().as_bytes();
+        let format = Format::detect(&[line]).unwrap();
+        let mut record = Record::default();
+        format.parse(line, &mut record).unwrap();
+        assert_eq!((record.time, record.time_is_start), (Some(ENTRY.time), false));
+        assert_eq!((record.status, record.response_bytes, record.duration_us), (Some(200), Some(512), Some(28_401)));
+        for (text, want) in [
+            (record.client, ENTRY.remote_addr),
+            (record.method, ENTRY.method),
+            (record.consumer, ENTRY.consumer),
+            (record.service, ENTRY.service),
+            (record.version, ENTRY.version),
+        ] {
+            assert_eq!(String::from_utf8_lossy(text.raw), want);
+        }
     }
 }
