@@ -82,11 +82,14 @@ pub(super) fn seconds(doc: &Document) -> Option<f64> {
 }
 
 fn rate_note(count: u64, seconds: Option<f64>) -> String {
-    seconds.map(|s| figures::rate(Some(count as f64 / s)).to_string()).unwrap_or_default()
+    seconds.map(|s| count as f64 / s).map(|rate| figures::rate(rate, rate).to_string()).unwrap_or_default()
 }
 
 fn byte_rate(bytes: u64, seconds: Option<f64>) -> String {
-    seconds.map(|s| format!("{}/s", figures::bytes((bytes as f64 / s) as u64))).unwrap_or_default()
+    match seconds.map(|s| (bytes as f64 / s) as u64) {
+        Some(rate) if rate > 0 => format!("{}/s", figures::bytes(rate)),
+        _ => String::new(),
+    }
 }
 
 /// A share with its sign: `0.42 %`.

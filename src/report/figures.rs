@@ -73,17 +73,21 @@ pub(super) fn bytes(n: u64) -> Figure {
     Figure::new(three(x), unit)
 }
 
-/// Transactions per time, in the unit that leaves a digit before the point: `1.23 k/s`, `14.3 /s`, `2.00 /h`.
-pub(super) fn rate(per_s: Option<f64>) -> Figure {
-    let Some(x) = per_s else { return Figure::unknown() };
-    match x {
-        x if x >= 999_500.0 => Figure::new(three(x / 1e6), "M/s"),
-        x if x >= 999.5 => Figure::new(three(x / 1e3), "k/s"),
-        x if x >= 0.995 => Figure::new(three(x), "/s"),
-        x if x * 60.0 >= 0.995 => Figure::new(three(x * 60.0), "/min"),
-        x if x * 3600.0 >= 0.995 => Figure::new(three(x * 3600.0), "/h"),
-        0.0 => Figure::new("0", "/s"),
-        x => Figure::new(three(x * 86_400.0), "/d"),
+/// Transactions per second in the unit that leaves `greatest`, with which it is compared, a digit before the point:
+/// `1.23 k/s`, `14.3 /s`, `0.37 /h`.
+pub(super) fn rate(per_s: f64, greatest: f64) -> Figure {
+    let (seconds, unit) = match greatest {
+        x if x >= 999_500.0 => (1e-6, "M/s"),
+        x if x >= 999.5 => (1e-3, "k/s"),
+        x if x >= 0.995 => (1.0, "/s"),
+        x if x * 60.0 >= 0.995 => (60.0, "/min"),
+        x if x * 3_600.0 >= 0.995 => (3_600.0, "/h"),
+        _ => (86_400.0, "/d"),
+    };
+    match per_s * seconds {
+        0.0 => Figure::new("0", unit),
+        x if x < 0.01 => Figure::new("<0.01", unit),
+        x => Figure::new(three(x), unit),
     }
 }
 
@@ -142,16 +146,17 @@ mod tests {
         for (n, want) in [(0, "0 B"), (999, "999 B"), (1_000, "1.00 kB"), (999_600, "1.00 MB"), (u64::MAX, "18.4 EB")] {
             assert_eq!(bytes(n).to_string(), want);
         }
-        for (x, want) in [
-            (None, "–"),
-            (Some(0.0), "0 /s"),
-            (Some(1234.0), "1.23 k/s"),
-            (Some(14.3), "14.3 /s"),
-            (Some(0.5), "30.0 /min"),
-            (Some(1e-3), "3.60 /h"),
-            (Some(1e-5), "0.86 /d"),
+        for (x, greatest, want) in [
+            (0.0, 1.0, "0 /s"),
+            (1234.0, 1234.0, "1.23 k/s"),
+            (14.3, 14.3, "14.3 /s"),
+            (0.5, 0.5, "30.0 /min"),
+            (0.5, 7.0, "0.50 /s"),
+            (0.5, 7e6, "<0.01 M/s"),
+            (1e-3, 1e-3, "3.60 /h"),
+            (1e-5, 1e-5, "0.86 /d"),
         ] {
-            assert_eq!(rate(x).to_string(), want);
+            assert_eq!(rate(x, greatest).to_string(), want);
         }
     }
 

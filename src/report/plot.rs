@@ -131,16 +131,16 @@ impl Plot {
 }
 
 /// Distances of ticks in seconds.
-const TICKS_S: [u64; 22] = [
+const TICKS_S: [u64; 24] = [
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
-    2_419_200, 31_536_000,
+    2_419_200, 7_776_000, 15_552_000, 31_536_000,
 ];
 
 /// The part of the time that differs from tick to tick; the date at midnight.
 fn tick_label(s: i64, every: i64) -> String {
     let text = Timestamp::from_secs(s).to_string();
     let part = match every {
-        31_536_000.. => 0..7,
+        2_419_200.. => 0..7,
         _ if s.rem_euclid(86_400) == 0 => 5..10,
         60.. => 11..16,
         _ => 11..19,

@@ -27,6 +27,8 @@ pub(super) struct Sheet<'a> {
 /// What a cell may need beside its own row.
 struct Whole {
     count: u64,
+    /// Of the rows that are shown.
+    greatest: u64,
     seconds: Option<f64>,
 }
 
@@ -84,7 +86,11 @@ impl<'a> Sheet<'a> {
             columns: first.iter().copied().chain(numbers).collect(),
             parts,
             all: all.max(parts.len()),
-            whole: Whole { count: doc.totals.count, seconds: facts::seconds(doc) },
+            whole: Whole {
+                count: doc.totals.count,
+                greatest: parts.iter().map(|p| p.count).max().unwrap_or(0),
+                seconds: facts::seconds(doc),
+            },
         }
     }
 
@@ -149,8 +155,9 @@ static NUMBERS: [Column; 14] = [
         9,
         |d| facts::seconds(d).is_some(),
         |p, w| {
-            let rate = w.seconds.map(|s| p.count as f64 / s);
-            Cell::Number(figures::rate(rate), rate)
+            let rate = |count: u64| w.seconds.map(|s| count as f64 / s);
+            let figure = rate(p.count).zip(rate(w.greatest)).map(|(x, greatest)| figures::rate(x, greatest));
+            Cell::Number(figure.unwrap_or_else(Figure::unknown), rate(p.count))
         },
     ),
     number("err %", "Share of 5xx, resets and timeouts in percent", 1, ALWAYS, |p, _| {
