@@ -39,6 +39,11 @@ impl Edit {
         self.at
     }
 
+    /// The text in front of the cursor.
+    pub(crate) fn before(&self) -> String {
+        self.chars[..self.at].iter().collect()
+    }
+
     /// Takes a key as most shells do.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Typed {
         let has_ctrl = key.modifiers.contains(KeyModifiers::CONTROL);

@@ -7,6 +7,7 @@
 
 mod app;
 mod colon;
+mod complete;
 mod drill;
 mod edit;
 mod event;

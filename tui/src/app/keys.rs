@@ -6,6 +6,7 @@ use pitot_model::{api::RowKey, filter};
 use super::{App, Mode};
 use crate::{
     colon::{self, Colon, SORTS},
+    complete,
     drill::{Cursor, Focus, View, name},
     edit::{Edit, Typed},
     keymap::{Action, action},
@@ -27,6 +28,11 @@ impl App {
     }
 
     fn type_filter(&mut self, mut edit: Edit, key: KeyEvent) {
+        if key.code == KeyCode::Tab
+            && let Some(rest) = complete::rest(&edit.before())
+        {
+            edit.paste(&rest);
+        }
         match edit.key(key) {
             Typed::Cancelled => {}
             Typed::Done if filter::parse(&edit.text()).is_ok() => self.set_filter(&edit.text()),

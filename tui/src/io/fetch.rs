@@ -52,3 +52,46 @@ async fn answer(client: Client, ask: Ask) -> Result<Answer, Error> {
         Ask::Agents => client.agents().await.map(Answer::Agents),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pitot_client::{Answering, Transport};
+    use pitot_model::api::TableQuery;
+
+    use super::*;
+    use crate::{event::What, snapshot::slot};
+
+    /// Nobody is at the other end.
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn send(&self, request: http::Request<bytes::Bytes>) -> Answering {
+            let why = request.uri().to_string();
+            Box::pin(async { Err(Error::Unreachable { target: "nowhere".into(), why }) })
+        }
+
+        fn target(&self) -> &str {
+            "nowhere"
+        }
+    }
+
+    #[tokio::test]
+    async fn every_question_of_a_batch_has_its_answer() {
+        let questions: Vec<_> = [("a", Ask::Status), ("b", Ask::Table(TableQuery::default())), ("c", Ask::Agents)]
+            .into_iter()
+            .map(|(filter, ask)| Question { slot: slot(What::Status, filter), ask })
+            .collect();
+        let (sender, mut events) = tokio::sync::mpsc::channel(1);
+        ask(Client::new(Nowhere), 7, questions, sender).await;
+        let Some(Event::Answers { batch: 7, answers }) = events.recv().await else { unreachable!("one event") };
+        let asked: Vec<_> = answers
+            .into_iter()
+            .map(|(slot, answer)| match answer {
+                Err(Error::Unreachable { why, .. }) => (slot.filter, why),
+                _ => unreachable!("nobody is there"),
+            })
+            .collect();
+        let want = [("a", "/api/v1/status"), ("b", "/api/v1/table?by=service&sort=count"), ("c", "/api/v1/agents")];
+        assert_eq!(asked, want.map(|(f, p)| (f.to_owned(), p.to_owned())));
+    }
+}

@@ -76,6 +76,26 @@ fn a_filter_is_taken_only_when_it_parses() {
 }
 
 #[test]
+fn fields_of_a_filter_are_completed() {
+    let mut s = stage();
+    s.press("/ser");
+    assert!(s.screen().contains("Tab  service:"));
+    s.press("⇥shop sta⇥⇥us:5xx⏎");
+    assert_eq!(s.app.filter, "service:shop status:5xx");
+}
+
+#[test]
+fn news_of_anomalies_are_told_for_a_while() {
+    let mut s = stage();
+    let Some(mut anomaly) = s.app.anomalies().first().cloned() else { unreachable!("the shop has some") };
+    anomaly.title = "orders \u{1b}[5m fail".into();
+    s.send(Event::Live(Box::new(LiveEvent::Anomaly { anomaly: Box::new(anomaly) })));
+    assert!(s.screen().contains("▲ orders \u{FFFD}[5m fail"));
+    s.wait(7);
+    assert!(!s.screen().contains("orders \u{FFFD}"));
+}
+
+#[test]
 fn frozen_asks_nothing_more_until_one_goes_elsewhere() {
     let mut s = stage();
     let what = asked(&mut s, " ", 60);

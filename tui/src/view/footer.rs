@@ -11,6 +11,7 @@ use super::{Parts, lines};
 use crate::{
     app::{App, Mode},
     colon::SORTS,
+    complete,
     drill::View,
     edit::Edit,
     keymap::{Action, KEYS},
@@ -39,7 +40,7 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) -> Option<Positi
             let cursor = input('/', edit, app, area, buf);
             let width = usize::from(area.width).saturating_sub(3);
             let below = match &error {
-                None => vec![Line::from(Span::styled(format!("  {}", text::cut(FILTER_HINT, width)), app.theme.dim))],
+                None => vec![Line::from(Span::styled(format!("  {}", text::cut(&hint(edit), width)), app.theme.dim))],
                 Some(error) => {
                     let caret =
                         Span::styled(format!("{}^", " ".repeat(column(&typed, error.at, edit, area))), app.theme.error);
@@ -70,6 +71,16 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) -> Option<Positi
             browse(app, area, buf);
             None
         }
+    }
+}
+
+/// The fields that the word at the cursor may become, else an example.
+fn hint(edit: &Edit) -> String {
+    let before = edit.before();
+    match complete::fields(&before) {
+        ("", _) => FILTER_HINT.to_owned(),
+        (_, fields) if fields.is_empty() => FILTER_HINT.to_owned(),
+        (_, fields) => format!("Tab  {}", fields.join(" ")),
     }
 }
 
