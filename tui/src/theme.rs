@@ -65,7 +65,7 @@ pub(crate) struct Theme {
     pub(crate) warning: Style,
     /// Laid over the selected row.
     pub(crate) selected: Style,
-    /// From almost nothing to the most; never empty.
+    /// From almost nothing to the most; never empty. The glyph thins the colour already, so it never starts faint.
     pub(crate) heat: Vec<Style>,
 }
 
@@ -74,24 +74,23 @@ impl Theme {
         let dark = name == ThemeName::Dark;
         match colors {
             Colors::None => Self::plain(),
-            Colors::Ansi16 => {
-                let bright = if dark { Color::LightCyan } else { Color::Blue };
-                let heat = [Color::DarkGray, Color::Cyan, bright];
+            Colors::Ansi16 if dark => {
+                let heat = [Color::Cyan, Color::Cyan, Color::LightCyan];
                 Self::of(Color::DarkGray, Color::Cyan, Color::Red, Color::Yellow, None, &heat)
             }
+            // Cyan and yellow cannot be read on white.
+            Colors::Ansi16 => Self::of(Color::DarkGray, Color::Blue, Color::Red, Color::Magenta, None, &[Color::Blue]),
             Colors::Ansi256 if dark => {
-                Self::of(i(245), i(80), i(203), i(221), Some(i(237)), &[23, 30, 37, 79, 122, 194].map(i))
+                Self::of(i(245), i(80), i(203), i(221), Some(i(237)), &[30, 37, 43, 79, 122, 194].map(i))
             }
-            Colors::Ansi256 => {
-                Self::of(i(243), i(30), i(160), i(136), Some(i(253)), &[152, 116, 73, 36, 29, 22].map(i))
-            }
+            Colors::Ansi256 => Self::of(i(243), i(30), i(160), i(136), Some(i(253)), &[73, 37, 36, 30, 29, 22].map(i)),
             Colors::True if dark => Self::of(
                 rgb(0x7d_8590),
                 rgb(0x5c_c8be),
                 rgb(0xf2_6d6d),
                 rgb(0xe6_c35c),
                 Some(rgb(0x26_2f38)),
-                &[0x1d_4450, 0x24_6470, 0x2f_8890, 0x4f_b0ac, 0x86_d3c4, 0xd2_f5e3].map(rgb),
+                &[0x35_8088, 0x3f_9a9c, 0x52_b4ae, 0x74_cabc, 0xa0_e0cf, 0xd2_f5e3].map(rgb),
             ),
             Colors::True => Self::of(
                 rgb(0x6a_737d),
@@ -99,7 +98,7 @@ impl Theme {
                 rgb(0xc9_2a2a),
                 rgb(0x9a_6700),
                 Some(rgb(0xe3_ecef)),
-                &[0xc5_e3e6, 0x94_cdd2, 0x5f_b0b8, 0x33_8f9a, 0x16_6d7a, 0x06_424d].map(rgb),
+                &[0x6a_b6bd, 0x4b_a3ac, 0x33_8f9a, 0x1f_7a86, 0x11_616d, 0x06_424d].map(rgb),
             ),
         }
     }
