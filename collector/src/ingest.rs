@@ -34,7 +34,7 @@ pub enum Encoding {
 impl Encoding {
     /// From a `Content-Encoding`; empty and `identity` are plain.
     pub fn parse(name: &str) -> Result<Self, Refusal> {
-        match name.trim() {
+        match name.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Self::Plain),
             "zstd" => Ok(Self::Zstd),
             other => Err(Refusal::Encoding(other.chars().take(64).collect())),

@@ -65,7 +65,7 @@ pub struct Collector {
 
 struct Shared {
     jobs: mpsc::SyncSender<Job>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     decoders: Semaphore,
     live: broadcast::Sender<LiveEvent>,
     closing: watch::Sender<bool>,
@@ -80,7 +80,7 @@ pub fn open(config: Config) -> Result<Collector, OpenError> {
 /// As [`open`], by another clock.
 pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
     let (live, _) = broadcast::channel(LIVE);
-    let core = Core::open(config, live.clone(), clock())?;
+    let core = Core::open(config, live.clone(), &clock)?;
     // One more than there are turns: a stop never waits for a place.
     let (jobs, inbox) = mpsc::sync_channel(JOBS + 1);
     let ticking = clock.clone();
@@ -88,7 +88,7 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
         .name("store".into())
         .spawn(move || own(core, &inbox, &ticking))
         .map_err(OpenError::Thread)?;
-    let (turns, decoders) = (Semaphore::new(JOBS), Semaphore::new(DECODERS));
+    let (turns, decoders) = (Arc::new(Semaphore::new(JOBS)), Semaphore::new(DECODERS));
     let shared = Shared { jobs, turns, decoders, live, closing: watch::Sender::new(false), clock };
     Ok(Collector { shared: Arc::new(shared) })
 }
@@ -183,11 +183,15 @@ impl Collector {
         &self,
         what: impl FnOnce(&mut Core, Timestamp) -> R + Send + 'static,
     ) -> Result<R, Problem> {
-        let _turn = self.shared.turns.acquire().await.map_err(|_| stopped())?;
+        let turn = self.shared.turns.clone().acquire_owned().await.map_err(|_| stopped())?;
         let (reply, answer) = oneshot::channel();
         let clock = self.shared.clock.clone();
         let ask: Ask = Box::new(move |core| {
-            let _ = reply.send(what(core, clock()));
+            // A caller that went away needs no answer, and a report that it did not see stored comes again.
+            if !reply.is_closed() {
+                let _ = reply.send(what(core, clock()));
+            }
+            drop(turn);
         });
         self.shared.jobs.try_send(Job::Ask(ask)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alert::{AlertConfig, AlertError},
     detect::DetectConfig,
     search::IndexError,
     store::{LevelsError, Retention, StoreError},
@@ -27,6 +28,8 @@ pub struct Config {
     pub retention: Retention,
     /// The detectors.
     pub detect: DetectConfig,
+    /// Who is told of anomalies.
+    pub alerts: AlertConfig,
 }
 
 impl Default for Config {
@@ -36,6 +39,7 @@ impl Default for Config {
             window: Duration::from_secs(10),
             retention: Retention::default(),
             detect: DetectConfig::default(),
+            alerts: AlertConfig::default(),
         }
     }
 }
@@ -49,6 +53,9 @@ pub enum OpenError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The receivers of alerts.
+    #[error(transparent)]
+    Alerts(#[from] AlertError),
     /// The index of anomalies.
     #[error(transparent)]
     Index(#[from] IndexError),

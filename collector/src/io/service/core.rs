@@ -12,9 +12,10 @@ use tokio::sync::broadcast;
 
 use super::{Config, OpenError, record::Record};
 use crate::{
+    alert::Router,
     detect::Detector,
     ingest::{self, Refusal},
-    io::embedded::Embedded,
+    io::{clock::Clock, embedded::Embedded, notify::Notifier},
     metrics::{Gauges, Metrics},
     query::Context,
     store::{Appended, Levels, Memory, Store, StoreError},
@@ -43,6 +44,8 @@ pub(crate) struct Core {
     detector: Detector,
     metrics: Metrics,
     record: Record,
+    /// Only where somebody wants to be told.
+    notifier: Option<Notifier>,
     live: broadcast::Sender<LiveEvent>,
     /// Transactions since the last live event that told of any.
     untold: u64,
@@ -61,7 +64,9 @@ struct Due {
 }
 
 impl Core {
-    pub(super) fn open(config: Config, live: broadcast::Sender<LiveEvent>, now: Timestamp) -> Result<Self, OpenError> {
+    pub(super) fn open(config: Config, live: broadcast::Sender<LiveEvent>, clock: &Clock) -> Result<Self, OpenError> {
+        let now = clock();
+        let mut alerts = Router::new(&config.alerts, now.as_micros() as u64)?;
         let levels = Levels::new(config.window, &config.retention)?;
         let store: Box<dyn Store> = match &config.data {
             Some(data) => Box::new(Embedded::open(data, levels)?),
@@ -69,13 +74,21 @@ impl Core {
         };
         let mut record = Record::open(config.data.as_deref())?;
         let mut detector = Detector::new(config.detect);
-        detector.restore(record.resume()?);
+        let open = record.resume()?;
+        alerts.tick(now);
+        open.iter().for_each(|anomaly| alerts.resume(anomaly));
+        detector.restore(open);
+        let notifier = match config.alerts.receivers.is_empty() {
+            true => None,
+            false => Some(Notifier::start(alerts, clock.clone()).map_err(OpenError::Thread)?),
+        };
         Ok(Self {
             store,
             is_durable: config.data.is_some(),
             detector,
             metrics: Metrics::default(),
             record,
+            notifier,
             live,
             untold: 0,
             started: now,
@@ -136,6 +149,9 @@ impl Core {
         if let Err(e) = self.store.roll_up().and_then(|()| self.store.persist()) {
             self.fail(&e);
         }
+        if let Some(notifier) = self.notifier.take() {
+            notifier.close();
+        }
     }
 
     /// For questions about traffic.
@@ -170,8 +186,24 @@ impl Core {
     /// The page for Prometheus.
     pub(crate) fn metrics(&self, now: Timestamp) -> String {
         let open = self.record.open_by_kind();
-        let (agents, store) = (self.agents().agents, self.store.stats());
-        self.metrics.render(&Gauges { agents, open, store, watermark: self.watermark(now) })
+        let detect = self.detector.stats();
+        let ignored = vec![
+            ("late", detect.late),
+            ("window_too_long", detect.too_long),
+            ("cells", detect.ignored_cells),
+            ("series", detect.ignored_series),
+            ("consumers", detect.ignored_consumers),
+            ("anomalies", detect.not_opened),
+        ];
+        self.metrics.render(&Gauges {
+            agents: self.agents().agents,
+            open,
+            store: self.store.stats(),
+            watermark: self.watermark(now),
+            ignored,
+            refused_aliases: self.store.ledger().refused_aliases(),
+            notifications: self.notifier.as_ref().map(Notifier::stats).unwrap_or_default(),
+        })
     }
 
     /// Whether the last write succeeded.
@@ -199,6 +231,9 @@ impl Core {
             Ok(true) => self.metrics.notice(anomaly.kind, anomaly.severity),
             Ok(false) => {}
             Err(e) => self.fail(&e),
+        }
+        if let Some(notifier) = &self.notifier {
+            notifier.push(&anomaly);
         }
         let _ = self.live.send(LiveEvent::Anomaly { anomaly: Box::new(anomaly) });
     }

@@ -1,6 +1,7 @@
 //! The collector through its router, as the dashboard in the same process and the server use it. The clock is made up.
 
 use std::{
+    ops::RangeInclusive,
     path::PathBuf,
     sync::{
         Arc,
@@ -23,7 +24,10 @@ use pitot_model::{
 use tower::ServiceExt;
 
 use super::*;
-use crate::store::contract::{at, report};
+use crate::{
+    alert::{AlertConfig, ReceiverConfig, ReceiverKind},
+    store::contract::{at, report},
+};
 
 /// The time at which the tests play, in seconds.
 const NOON: i64 = 1_768_176_000;
@@ -52,10 +56,14 @@ impl Reply {
 
 impl Bench {
     fn new(data: Option<PathBuf>) -> Self {
+        Self::with(Config { data, ..Config::default() })
+    }
+
+    fn with(config: Config) -> Self {
         let now = Arc::new(AtomicI64::new(NOON));
         let told = now.clone();
         let clock: Clock = Arc::new(move || at(told.load(Ordering::SeqCst)));
-        let collector = open_at(Config { data, ..Config::default() }, clock).expect("opens");
+        let collector = open_at(config, clock).expect("opens");
         let router = collector.router();
         Self { collector, router, now }
     }
@@ -75,6 +83,16 @@ impl Bench {
     async fn post(&self, body: impl Into<Body>, encoding: &str) -> Reply {
         let request = Request::post("/api/v1/reports").header(header::CONTENT_ENCODING, encoding);
         self.send(request.body(body.into()).expect("a request")).await
+    }
+
+    /// Ships a steady window per sequence; sixty of a hundred fail during the incident.
+    async fn play(&self, sequences: RangeInclusive<u64>, incident: RangeInclusive<u64>) {
+        for sequence in sequences {
+            let end = 10 * sequence as i64;
+            self.now.store(NOON + end, Ordering::SeqCst);
+            let n_failed = if incident.contains(&sequence) { 60 } else { 0 };
+            assert_eq!(self.ship(&steady(sequence, end, n_failed)).await.status, 200);
+        }
     }
 
     async fn ship(&self, report: &Report) -> Reply {
@@ -203,6 +221,41 @@ async fn live_readers_are_told_of_new_data_until_the_end() {
 }
 
 #[tokio::test]
+async fn receivers_are_told_when_it_begins_and_when_it_is_over() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel::<serde_json::Value>();
+    let receiver = Router::new().route(
+        "/hook",
+        axum::routing::post(async move |axum::Json(body): axum::Json<serde_json::Value>| {
+            let _ = told.send(body);
+        }),
+    );
+    tokio::spawn(axum::serve(listener, receiver).into_future());
+    let receiver = ReceiverConfig {
+        name: "hook".into(),
+        kind: ReceiverKind::Webhook,
+        url: format!("http://{address}/hook"),
+        filter: "kind:errors".into(),
+        repeat: None,
+    };
+    let alerts = AlertConfig { receivers: vec![receiver], ..AlertConfig::default() };
+    let bench = Bench::with(Config { alerts, ..Config::default() });
+    bench.play(1..=48, 41..=48).await;
+    let firing = hears.recv().await.expect("told");
+    assert_eq!((&firing["status"], &firing["anomaly"]["kind"]), (&"firing".into(), &"errors".into()), "{firing}");
+    bench.play(49..=90, 0..=0).await;
+    loop {
+        let next = hears.recv().await.expect("told that it is over");
+        if next["status"] == "resolved" {
+            assert_eq!(next["anomaly"]["id"], firing["anomaly"]["id"]);
+            break;
+        }
+    }
+    bench.collector.close().await;
+}
+
+#[tokio::test]
 async fn an_old_log_is_kept_in_memory_and_refused_on_disk() {
     let dir = tempfile::tempdir().expect("a directory");
     for (data, status, count) in [(None, 200, 12), (Some(dir.path().join("data")), 422, 0)] {
@@ -253,12 +306,7 @@ async fn an_error_burst_becomes_one_anomaly_that_outlives_the_process() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
     let bench = Bench::new(Some(data.clone()));
-    for sequence in 1..=48_u64 {
-        let end = 10 * sequence as i64;
-        bench.now.store(NOON + end, Ordering::SeqCst);
-        assert_eq!(bench.ship(&steady(sequence, end, if sequence > 40 { 60 } else { 0 })).await.status, 200);
-    }
-    bench.now.fetch_add(1, Ordering::SeqCst);
+    bench.play(1..=48, 41..=48).await;
     bench.collector.close().await;
 
     let bench = Bench::new(Some(data));
