@@ -1,4 +1,68 @@
-//! placeholder
-#[allow(dead_code, unused_imports, reason = "the command line is about to use it")]
+//! The `pitot` binary: command line, configuration, exit codes, wiring. What it wires lives in the other crates.
+
+mod cli;
+mod cmd;
 mod demo;
-fn main() {}
+mod report;
+
+use std::{
+    ffi::OsString,
+    io::{IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(with_default_command(std::env::args_os().collect()));
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // `{:#}` joins the chain of causes in one line.
+            let _ = writeln!(std::io::stderr(), "pitot: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Report(args) => cmd::report::run(&args),
+        Command::Replay(args) => cmd::replay::run(&args),
+        Command::Top(args) => cmd::top::run(&args),
+        Command::Agent(args) => cmd::agent::run(&args),
+        Command::Collector(args) => cmd::collector::run(&args),
+        Command::Tui(args) => cmd::tui::run(&args),
+        Command::Query(args) => cmd::query::run(&args),
+        Command::Demo(args) => cmd::demo::run(&args),
+        Command::Check(args) => cmd::check::run(&args),
+        Command::Completions { shell } => cmd::manual::completions(shell),
+        Command::Man => cmd::manual::man(),
+    }
+}
+
+/// `pitot access.log` means `top` in a terminal and `report` elsewhere.
+fn with_default_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let is_source = |arg: &OsString| arg == "-" || (Path::new(arg).exists() && !is_command(arg));
+    if args.get(1).is_some_and(is_source) {
+        let is_terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+        args.insert(1, if is_terminal { "top" } else { "report" }.into());
+    }
+    args
+}
+
+fn is_command(arg: &OsString) -> bool {
+    use clap::CommandFactory;
+    Cli::command().get_subcommands().any(|c| arg == c.get_name())
+}
+
+/// Whoever read our output has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}

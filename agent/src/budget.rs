@@ -31,7 +31,7 @@ pub const DENSE_SKETCHES: usize = 256;
 /// Transactions after which a series is busy enough for a dense sketch.
 pub const DENSE_FROM: u64 = 4_096;
 
-/// Steps of a report's timeline; its step doubles when more are needed.
+/// Steps of a report's timeline; they get wider when more are needed.
 pub const TIMELINE_STEPS: usize = 240;
 
 /// Cells of open windows; when there are more, they are shipped early.

@@ -28,7 +28,7 @@ macro_rules! reasons {
 
             /// One sentence for people.
             pub const fn help(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+),)+ }
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
         }
     };

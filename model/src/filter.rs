@@ -108,7 +108,7 @@ macro_rules! fields {
 
             /// One line for people.
             pub const fn help(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+),)+ }
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
 
             /// How its values are written.

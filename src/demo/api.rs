@@ -25,6 +25,9 @@ use super::{
     log::{Entry, Log},
 };
 
+/// The header that says which version answered.
+pub(super) const VERSION_HEADER: &str = "x-service-version";
+
 /// What the API knows.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -92,7 +95,8 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
         return StatusCode::INSUFFICIENT_STORAGE.into_response();
     }
     let body = if answer.status == 204 { Body::empty() } else { Body::from(vec![b' '; answer.bytes as usize]) };
-    (StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body).into_response()
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(VERSION_HEADER, answer.version)], body).into_response()
 }
 
 /// The clock, in whole milliseconds as logs have them.

@@ -29,7 +29,7 @@ use tokio::{sync::watch, task::JoinSet};
 use self::{api::Api, incidents::Timeline, log::Log, traffic::Traffic};
 pub(crate) use self::{
     incidents::IncidentKind,
-    summary::{Finding, Incident, Sightings, Truth, Verdict, differences, judge},
+    summary::{Incident, Sightings, Truth, differences, judge},
     traffic::Made,
 };
 
@@ -145,6 +145,7 @@ mod tests {
             let entry: serde_json::Value = serde_json::from_str(line).unwrap();
             let is_counted = truth.made.counts.keys().any(|k| {
                 k.service.as_deref() == entry["service"].as_str()
+                    && k.version.as_deref() == entry["service_version"].as_str()
                     && k.consumer.as_deref() == entry["consumer"].as_str()
                     && k.status.and_then(Status::http).map(u64::from) == entry["status"].as_u64()
             });

@@ -21,13 +21,14 @@ use pitot_model::{Status, api::RowKey};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
+    api::VERSION_HEADER,
     consumers::{CONSUMERS, Consumer},
     endpoints::Endpoint,
     incidents::Timeline,
     random::Random,
 };
 
-/// Requests that were answered, by service, method, route, consumer and status.
+/// Requests that were answered, by service, version, method, route, consumer and status.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Made {
     /// Requests by what they are about.
@@ -99,20 +100,20 @@ impl Traffic {
                 .body(Empty::new());
             let (traffic, client) = (Arc::clone(&self), client.clone());
             under_way.spawn(async move {
-                let status = match request {
+                let answer = match request {
                     Ok(request) => send(&client, request).await,
                     Err(error) => Err(error.into()),
                 };
-                traffic.count(consumer, endpoint, status);
+                traffic.count(consumer, endpoint, answer);
             });
         }
         under_way.join_all().await;
     }
 
-    fn count(&self, consumer: &Consumer, endpoint: &Endpoint, status: anyhow::Result<StatusCode>) {
+    fn count(&self, consumer: &Consumer, endpoint: &Endpoint, answer: anyhow::Result<Answered>) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        match status {
-            Ok(status) => *made.counts.entry(key(consumer, endpoint, status)).or_default() += 1,
+        match answer {
+            Ok(answer) => *made.counts.entry(key(consumer, endpoint, answer)).or_default() += 1,
             Err(error) => {
                 made.failed += 1;
                 tracing::warn!(%error, "the demo's API did not answer");
@@ -121,23 +122,31 @@ impl Traffic {
     }
 }
 
+/// What a caller learns from an answer.
+struct Answered {
+    status: StatusCode,
+    version: Option<String>,
+}
+
 async fn send(
     client: &Client<HttpConnector, Empty<Bytes>>,
     request: Request<Empty<Bytes>>,
-) -> anyhow::Result<StatusCode> {
+) -> anyhow::Result<Answered> {
     let response = client.request(request).await?;
     let status = response.status();
+    let version = response.headers().get(VERSION_HEADER).and_then(|v| v.to_str().ok()).map(str::to_owned);
     response.into_body().collect().await?;
-    Ok(status)
+    Ok(Answered { status, version })
 }
 
-fn key(consumer: &Consumer, endpoint: &Endpoint, status: StatusCode) -> RowKey {
+fn key(consumer: &Consumer, endpoint: &Endpoint, answer: Answered) -> RowKey {
     RowKey {
         service: Some(endpoint.service.into()),
+        version: answer.version,
         method: Some(endpoint.method.into()),
         route: Some(endpoint.template.into()),
         consumer: Some(consumer.name.into()),
-        status: Some(Status::code(status.as_u16())),
+        status: Some(Status::code(answer.status.as_u16())),
         ..RowKey::default()
     }
 }

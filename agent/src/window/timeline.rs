@@ -1,4 +1,4 @@
-//! A report's view over time: at most [`budget::TIMELINE_STEPS`] equal steps, whose width doubles as the range grows.
+//! A report's view over time: at most [`budget::TIMELINE_STEPS`] equal steps, whose width grows with the range.
 //!
 //! In: rows. Out: [`TimePoint`]s. The width depends on the first and the last moment alone, not on the order of rows.
 
@@ -117,7 +117,7 @@ impl Timeline {
         };
         let mut step_s = self.step_s;
         while steps(step_s) > budget::TIMELINE_STEPS as i64 {
-            step_s *= 2;
+            step_s = wider(step_s);
         }
         if step_s == self.step_s {
             return;
@@ -136,6 +136,12 @@ impl Timeline {
             self.steps.entry(number).or_default().absorb(&step);
         }
     }
+}
+
+/// The next width that reads well and that this one divides: seconds, minutes, hours, then days, doubling.
+fn wider(step_s: i64) -> i64 {
+    const LADDER: [i64; 13] = [1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400];
+    LADDER.into_iter().find(|&s| s > step_s).unwrap_or(2 * step_s)
 }
 
 impl Step {

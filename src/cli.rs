@@ -1,0 +1,261 @@
+//! What can be typed: commands and their flags. In: arguments. Out: typed values, checked by clap.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pitot_model::{Timestamp, api::GroupBy, parse_duration};
+
+use crate::report;
+
+const LONG: &str = "\
+pitot tells, for every service, route and consumer of an HTTP API: how many requests, how slow, how broken, since when, \
+and because of whom. It reads access logs; nobody has to touch the application.
+
+  pitot report access.log        percentiles, routes and consumers of a log, now
+  pitot top access.log           the same, as a dashboard that follows the file
+  pitot demo                     a small API under traffic with incidents, watched";
+
+#[derive(Debug, Parser)]
+#[command(name = "pitot", version, about = "API observability from access logs", long_about = LONG)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a live dashboard of log files, in one process
+    Top(Top),
+    /// Read logs to their end and print a report
+    Report(Report),
+    /// Print one line per transaction
+    Replay(Replay),
+    /// Follow logs and ship what happens to a collector
+    Agent(Daemon),
+    /// Take reports, keep them, detect anomalies, answer queries
+    Collector(Daemon),
+    /// Show the dashboard of a collector
+    Tui(Tui),
+    /// Ask a collector for anomalies, tables or series
+    Query(Query),
+    /// Play a small API under traffic with three incidents, and watch it
+    Demo(Demo),
+    /// Check configuration files, or print a sample of one
+    Check(Check),
+    /// Print completions for a shell
+    Completions {
+        /// Shell to complete in
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What to read, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    /// Log files, plain or compressed with gzip or zstd; `-` is standard input
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Reading {
+    /// Log format: a name (combined, caddy, haproxy, json ...), an nginx log_format, an Apache LogFormat, or GoAccess
+    /// specifiers; detected from the lines when absent
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Field of the log whose value is the consumer (nginx variable, header or JSON path)
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) consumer: Option<String>,
+    /// Service of all transactions; by default the virtual host, or what the log names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Route template such as `GET /v1/users/{id}`; may be repeated; others are learned
+    #[arg(long = "route", value_name = "TEMPLATE")]
+    pub(crate) routes: Vec<String>,
+    /// Show keys, tokens, query strings and addresses as they are; for local debugging
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Only transactions from this time on (RFC 3339, date, or seconds since the epoch)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Only transactions before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: report::Format,
+    /// Same as --format json
+    #[arg(long, conflicts_with_all = ["format", "html"])]
+    pub(crate) json: bool,
+    /// Write a self-contained HTML report to a file
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(crate) html: Option<PathBuf>,
+    /// Rows per table, 0 for all; by default 20 in text, 100 in HTML and Markdown, all in JSON and CSV
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Threads that parse; the result is the same with any number
+    #[arg(long, value_name = "N", default_value_t = default_threads())]
+    pub(crate) threads: usize,
+    /// Write the lines that could not be read to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) invalid: Option<PathBuf>,
+    /// No colours
+    #[arg(long)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// One JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Transactions at most
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    /// Filter to start with
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    pub(crate) filter: String,
+    /// No colours
+    #[arg(long)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Daemon {
+    /// Configuration file; without one, defaults, environment and flags
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+}
+
+/// Flags that win over the file.
+#[derive(Debug, Args)]
+pub(crate) struct Overrides {
+    /// Collector: address to listen on. Agent: URL of the collector
+    #[arg(long, value_name = "ADDRESS", env = "PITOT_COLLECTOR")]
+    pub(crate) collector: Option<String>,
+    /// Collector: directory of the store; without one it keeps everything in memory
+    #[arg(long, value_name = "DIR", env = "PITOT_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Agent: log file to follow; may be repeated
+    #[arg(long = "source", value_name = "FILE")]
+    pub(crate) sources: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tui {
+    /// URL of the collector
+    #[arg(default_value = DEFAULT_URL, env = "PITOT_COLLECTOR")]
+    pub(crate) url: String,
+    /// Filter to start with
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    pub(crate) filter: String,
+    /// No colours
+    #[arg(long)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// Filter, for example `kind:latency service:shop`; empty for everything
+    #[arg(default_value = "")]
+    pub(crate) filter: String,
+    /// What to ask for
+    #[arg(long, value_enum, default_value_t = What::Anomalies)]
+    pub(crate) what: What,
+    /// Rows of a table, lines of a series
+    #[arg(long, value_parser = group_by, default_value = "service")]
+    pub(crate) by: GroupBy,
+    /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h, 7d)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Rows at most
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// The answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// URL of the collector
+    #[arg(long, default_value = DEFAULT_URL, env = "PITOT_COLLECTOR")]
+    pub(crate) collector: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    Anomalies,
+    Table,
+    Series,
+    Agents,
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How long to play; without a terminal two minutes, else until you quit
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// No dashboard, even on a terminal
+    #[arg(long)]
+    pub(crate) plain: bool,
+    /// Seed of the traffic
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Address of the demo's collector, to look at with a browser or `pitot tui`
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Configuration files
+    #[arg(required_unless_present = "sample", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print a commented sample of a configuration file
+    #[arg(long, value_enum, conflicts_with = "files")]
+    pub(crate) sample: Option<Kind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Agent,
+    Collector,
+}
+
+/// Where a collector listens unless told otherwise.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:7077";
+
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "not a duration; write 90s, 2m or 1h".to_owned())
+}
+
+fn group_by(text: &str) -> Result<GroupBy, String> {
+    serde_json::from_value(serde_json::Value::from(text))
+        .map_err(|_| "use none, service, route, consumer, version, status or method".to_owned())
+}

@@ -1,0 +1,167 @@
+//! Configuration files of the daemons: defaults < file < environment and flags. Unknown keys are errors.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use pitot_collector::{Config, Retention, detect::DetectConfig};
+use serde::{Deserialize, Serialize};
+
+use super::sources;
+use crate::cli::DEFAULT_URL;
+
+/// `agent.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AgentFile {
+    pub(crate) name: String,
+    pub(crate) collector: String,
+    pub(crate) state: PathBuf,
+    #[serde(with = "pitot_collector::duration_text")]
+    pub(crate) window: Duration,
+    #[serde(with = "pitot_collector::duration_text")]
+    pub(crate) ship_every: Duration,
+    pub(crate) service: String,
+    pub(crate) instance: String,
+    pub(crate) routes: Vec<String>,
+    pub(crate) source: Vec<AgentSource>,
+}
+
+/// `[[source]]` of `agent.toml`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentSource {
+    pub(crate) path: PathBuf,
+    #[serde(default)]
+    pub(crate) log_format: String,
+    #[serde(default)]
+    pub(crate) consumer: String,
+    #[serde(default)]
+    pub(crate) from_start: bool,
+}
+
+impl Default for AgentFile {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            collector: DEFAULT_URL.to_owned(),
+            state: PathBuf::new(),
+            window: Duration::from_secs(10),
+            ship_every: Duration::from_secs(1),
+            service: String::new(),
+            instance: String::new(),
+            routes: Vec::new(),
+            source: Vec::new(),
+        }
+    }
+}
+
+impl AgentFile {
+    /// What is wrong with the values, all of it.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let (window_ms, ship_ms) = (self.window.as_millis(), self.ship_every.as_millis());
+        if !(1_000..=60_000).contains(&window_ms) || 60_000 % window_ms != 0 {
+            problems.push(format!("window = {:?}: use 1s to 60s, a divisor of a minute", self.window));
+        }
+        if !(100..=60_000).contains(&ship_ms) {
+            problems.push(format!("ship_every = {:?}: use 100ms to 60s", self.ship_every));
+        }
+        if let Err(error) = pitot_client::Client::connect(&self.collector) {
+            problems.push(format!("collector = \"{}\": {error}", self.collector));
+        }
+        if let Err(error) = sources::templates(&self.routes) {
+            problems.push(format!("routes: {error}"));
+        }
+        for (i, source) in self.source.iter().enumerate() {
+            let key = format!("source {} (`{}`)", i + 1, source.path.display());
+            if source.path.as_os_str().is_empty() {
+                problems.push(format!("{key}: path is empty; name a log file"));
+            }
+            if let Err(error) = source.format() {
+                problems.push(format!("{key}: log_format = \"{}\": {error}", source.log_format));
+            }
+        }
+        problems
+    }
+}
+
+impl AgentSource {
+    /// Its format; `None` where it is to be detected.
+    pub(crate) fn format(&self) -> anyhow::Result<Option<pitot_agent::log::Format>> {
+        use pitot_agent::log::Format;
+        if self.log_format.is_empty() {
+            return Ok(None);
+        }
+        let format = Format::compile(&self.log_format)?;
+        Ok(Some(if self.consumer.is_empty() { format } else { format.with_consumer(&self.consumer)? }))
+    }
+}
+
+/// `collector.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CollectorFile {
+    pub(crate) listen: String,
+    pub(crate) data: PathBuf,
+    #[serde(with = "pitot_collector::duration_text")]
+    pub(crate) window: Duration,
+    pub(crate) retention: Retention,
+    pub(crate) detect: DetectConfig,
+}
+
+impl Default for CollectorFile {
+    fn default() -> Self {
+        let Config { window, retention, detect, .. } = Config::default();
+        let listen = DEFAULT_URL.trim_start_matches("http://").to_owned();
+        Self { listen, data: PathBuf::new(), window, retention, detect }
+    }
+}
+
+impl CollectorFile {
+    /// What is wrong with the values, all of it.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let key = format!("listen = \"{}\"", self.listen);
+        match self.listen.parse::<SocketAddr>() {
+            Err(_) => vec![format!("{key}: use an address and a port, such as 127.0.0.1:7077")],
+            Ok(address) if !address.ip().is_loopback() => {
+                vec![format!("{key}: there is no access control yet, so only loopback is allowed; use 127.0.0.1")]
+            }
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    /// What it means.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            data: (!self.data.as_os_str().is_empty()).then(|| self.data.clone()),
+            window: self.window,
+            retention: self.retention.clone(),
+            detect: self.detect.clone(),
+            ..Config::default()
+        }
+    }
+}
+
+/// Reads a configuration file, or the defaults where there is none.
+pub(crate) fn read<T: for<'de> Deserialize<'de> + Default>(path: Option<&Path>) -> anyhow::Result<T> {
+    let Some(path) = path else { return Ok(T::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    parse(&text).with_context(|| format!("in `{}`", path.display()))
+}
+
+pub(crate) fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> anyhow::Result<T> {
+    toml::from_str(text).map_err(|e| anyhow::anyhow!("{}", e.to_string().trim_end()))
+}
+
+/// Fails with all problems at once.
+pub(crate) fn refuse(problems: &[String]) -> anyhow::Result<()> {
+    match problems {
+        [] => Ok(()),
+        [one] => bail!("{one}"),
+        all => bail!("{} problems in the configuration\n  {}", all.len(), all.join("\n  ")),
+    }
+}

@@ -1,0 +1,288 @@
+//! `pitot demo`: a small API under traffic with three incidents, watched by agent, collector and dashboard.
+//!
+//! Everything is real: sockets, an access log, reports over HTTP on the loopback interface. On a terminal the dashboard
+//! is shown; without one, a line every few seconds. In the end: the report of the log, what was noticed, and whether
+//! every request was counted. It succeeds only if all three incidents were noticed.
+
+use std::{
+    future::pending,
+    io::{IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use pitot_agent::{
+    enrich::Settings,
+    io::{Daemon, Followed, Scan, Shipped, SourceSpec, scan},
+    parse::Wanted,
+    window::{Limits, Summary},
+};
+use pitot_client::Client;
+use pitot_collector::{Collector, Config};
+use pitot_model::{
+    TimeRange, Timestamp,
+    api::{AnomalyQuery, GroupBy, State, TableQuery},
+    show_duration,
+};
+use pitot_tui::{Options, Span};
+use tokio::sync::oneshot;
+
+use super::{query, report, runtime, sources, tui};
+use crate::{
+    cli,
+    demo::{self, Play, Sightings, Truth},
+};
+
+const WINDOW: Duration = Duration::from_secs(1);
+const SHIP_EVERY: Duration = Duration::from_millis(250);
+/// How long it plays without a terminal.
+const UNWATCHED: Duration = Duration::from_secs(120);
+/// Time between two status lines.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+/// Time between two looks at the anomalies.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long anomalies may take to resolve once the traffic is over.
+const SETTLE: Duration = Duration::from_secs(15);
+
+pub(crate) fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
+    let is_watched = std::io::stdout().is_terminal() && !args.plain;
+    let runtime = runtime::runtime()?;
+    let directory = TemporaryDirectory::new()?;
+    let ended = runtime.block_on(play(args, is_watched, &directory.0))?;
+    let complete = tell(&ended, &directory.0.join("access.log"))?;
+    // The server's last connections need not be waited for.
+    runtime.shutdown_background();
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is known when the play is over.
+struct Ended {
+    truth: Truth,
+    shipped: Shipped,
+    sightings: Sightings,
+    /// Where counts differ from the requests made.
+    differences: Vec<String>,
+}
+
+async fn play(args: &cli::Demo, is_watched: bool, directory: &Path) -> anyhow::Result<Ended> {
+    let log = directory.join("access.log");
+    let listener = super::collector::listen(&args.listen.to_string()).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let collector = pitot_collector::open(Config { window: WINDOW, ..Config::default() })?;
+    let server = tokio::spawn({
+        let collector = collector.clone();
+        async move { collector.serve(listener, pending()).await }
+    });
+    let client = Client::connect(&url)?;
+    let duration = args.duration.or(if is_watched { None } else { Some(UNWATCHED) });
+    let mut play = demo::play(demo::Options { duration, seed: args.seed }, &log).await?;
+    if !is_watched {
+        say(&format!(
+            "API on http://{}, its access log read by an agent, collector and page on {url}",
+            play.address()
+        ))?;
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let agent = follow(&log, client.clone(), stopped);
+    let mut agent = std::pin::pin!(agent);
+    let mut sightings = Sightings::default();
+    tokio::select! {
+        shipped = &mut agent => anyhow::bail!("the demo's agent stopped after {} reports", shipped.reports),
+        watched = watch(&mut play, &client, &url, is_watched, &mut sightings) => watched?,
+    }
+    let truth = play.stop().await;
+    drop(stop);
+    let shipped = agent.await;
+    settle(&client, &mut sightings).await?;
+    let differences = differences(&client, &truth).await?;
+    server.abort();
+    close(collector).await;
+    Ok(Ended { truth, shipped, sightings, differences })
+}
+
+async fn close(collector: Collector) {
+    collector.close().await;
+}
+
+/// An agent on the demo's log.
+async fn follow(log: &Path, client: Client, stopped: oneshot::Receiver<()>) -> Shipped {
+    let daemon = Daemon {
+        name: "demo".to_owned(),
+        instance: String::new(),
+        files: vec![Followed { path: log.to_owned(), format: None, consumer: None, from_start: true }],
+        settings: settings(),
+        window: WINDOW,
+        ship_every: SHIP_EVERY,
+        range: TimeRange::ALL,
+        stop_within: Duration::from_secs(10),
+    };
+    let stop = async {
+        let _ = stopped.await;
+    };
+    pitot_agent::io::run(daemon, client, stop).await
+}
+
+fn settings() -> Arc<Settings> {
+    Arc::new(Settings {
+        default_service: sources::DEFAULT_SERVICE.to_owned(),
+        service: None,
+        templates: pitot_agent::enrich::Templates::default(),
+        // The demo's names are made up.
+        pseudonyms: pitot_agent::enrich::Pseudonyms::raw(),
+    })
+}
+
+/// Until the play is over, or the dashboard was quit, or a signal came.
+async fn watch(
+    play: &mut Play,
+    client: &Client,
+    url: &str,
+    is_watched: bool,
+    sightings: &mut Sightings,
+) -> anyhow::Result<()> {
+    if is_watched {
+        let options = Options {
+            source: format!("demo, {url}"),
+            range: Span::Last(Duration::from_secs(5 * 60)),
+            colors: tui::colors(false),
+            refresh: Duration::from_secs(1),
+            ..Options::default()
+        };
+        tokio::select! {
+            shown = pitot_tui::run(client.clone(), options) => return Ok(shown?),
+            () = look_for_ever(client, sightings) => {}
+            () = play.finished() => {}
+        }
+        return Ok(());
+    }
+    let mut stop = std::pin::pin!(runtime::stop_signal());
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let mut told = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            () = play.finished() => return Ok(()),
+            () = &mut stop => return Ok(()),
+            _ = ticks.tick() => look(client, sightings).await,
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = tokio::time::Instant::now();
+            tell_status(play, client).await?;
+        }
+    }
+}
+
+async fn look_for_ever(client: &Client, sightings: &mut Sightings) {
+    loop {
+        look(client, sightings).await;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Notes all anomalies as they are now. A look that fails is made up for by the next.
+async fn look(client: &Client, sightings: &mut Sightings) {
+    let all = AnomalyQuery { limit: Some(1000), ..AnomalyQuery::default() };
+    if let Ok(page) = client.anomalies(&all).await {
+        page.anomalies.into_iter().for_each(|a| sightings.note(query::now(), a));
+    }
+}
+
+async fn tell_status(play: &Play, client: &Client) -> anyhow::Result<()> {
+    let progress = play.progress();
+    let from = query::now() - Duration::from_secs(10);
+    let recent = TableQuery { from: Some(from), by: GroupBy::None, ..TableQuery::default() };
+    let Ok(table) = client.table(&recent).await else { return Ok(()) };
+    let open = client.anomalies(&AnomalyQuery { q: "state:open".into(), ..AnomalyQuery::default() }).await?;
+    let p99 = table.totals.duration_us.p99.map_or("–".into(), |us| show_duration(Duration::from_micros(us)));
+    let total = progress.total.map_or(String::new(), |t| format!("/{}s", t.as_secs()));
+    let mut line = format!(
+        "{:>4}s{total}  {:>6} requests  {:>4.0}/s  p99 {p99:>7}  errors {:>5.2} %  open anomalies {}",
+        progress.elapsed.as_secs(),
+        progress.requests,
+        table.totals.count as f64 / table.range.len().as_secs_f64().max(1.0),
+        table.totals.error_ratio() * 100.0,
+        open.anomalies.iter().filter(|a| a.state == State::Open).count(),
+    );
+    if let Some(incident) = progress.incident {
+        line.push_str(&format!("  ◀ {incident}"));
+    }
+    say(&line)
+}
+
+/// Waits until the anomalies are resolved, or long enough.
+async fn settle(client: &Client, sightings: &mut Sightings) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + SETTLE;
+    loop {
+        look(client, sightings).await;
+        let open = client.anomalies(&AnomalyQuery { q: "state:open".into(), ..AnomalyQuery::default() }).await?;
+        if open.count == 0 || tokio::time::Instant::now() >= deadline {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Where what was counted differs from what was made.
+async fn differences(client: &Client, truth: &Truth) -> anyhow::Result<Vec<String>> {
+    let (from, to) = (Some(truth.started - Duration::from_secs(5)), Some(truth.ended + Duration::from_secs(5)));
+    let mut all = Vec::new();
+    for by in [GroupBy::None, GroupBy::Route, GroupBy::Consumer, GroupBy::Status] {
+        let table = client.table(&TableQuery { from, to, by, limit: Some(0), ..TableQuery::default() }).await?;
+        all.extend(demo::differences(&truth.made, by, &table.rows));
+    }
+    Ok(all)
+}
+
+/// The report of the log, what was noticed, what was counted. Whether all is well.
+fn tell(ended: &Ended, log: &Path) -> anyhow::Result<bool> {
+    let specs = [SourceSpec { path: log.to_owned(), format: None, consumer: None }];
+    let wanted = Wanted { range: TimeRange::ALL, keep_rejected: false };
+    let mut summary = Summary::default();
+    let scanned = scan(&specs, &Scan { settings: settings(), wanted, threads: 1 }, |batch| summary.add(batch))?;
+    let doc = summary.document(env!("CARGO_PKG_VERSION"), scanned.sources, Limits { routes: 12, consumers: 10 });
+    let is_terminal = std::io::stdout().is_terminal();
+    let style = report::style(is_terminal, is_terminal);
+    let mut out = std::io::stdout().lock();
+    writeln!(out)?;
+    crate::report::write(&doc, crate::report::Format::Text, &style, &mut out).context("cannot write the report")?;
+    let verdict = demo::judge(&ended.truth, &ended.sightings);
+    writeln!(out, "\n{verdict}")?;
+    let (made, counted) = (ended.truth.made.total(), ended.shipped.coverage.transactions);
+    match ended.differences.is_empty() {
+        true => writeln!(out, "Requests made {made}, counted {counted}, by route, consumer and status alike")?,
+        false => writeln!(
+            out,
+            "Requests made {made}, counted {counted}, and these differ\n  {}",
+            ended.differences.join("\n  ")
+        )?,
+    }
+    Ok(verdict.is_complete() && ended.differences.is_empty())
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// A directory that is removed when it is dropped.
+struct TemporaryDirectory(std::path::PathBuf);
+
+impl TemporaryDirectory {
+    fn new() -> anyhow::Result<Self> {
+        let now: Timestamp = query::now();
+        let name = format!("pitot-demo-{}-{}", std::process::id(), now.as_micros());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).with_context(|| format!("cannot make `{}`", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // What is left behind is a log in the system's temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,146 @@
+//! `pitot report`: logs in, a report out.
+
+use std::{
+    io::{BufWriter, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pitot_agent::{
+    io::{Scan, Scanned, scan},
+    window::{Batch, Limits, Summary},
+};
+use pitot_model::{Coverage, api::Document};
+
+use super::sources;
+use crate::{
+    cli::{Report, Sources},
+    report::{self, Format, Style},
+};
+
+pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
+    let reading = &args.sources.reading;
+    let specs = sources::specs(&args.sources.sources, reading)?;
+    let scanning = Scan {
+        settings: sources::settings(reading)?,
+        wanted: sources::wanted(reading, args.invalid.is_some()),
+        threads: args.threads.max(1),
+    };
+    let mut rejects = args.invalid.as_deref().map(sources::create).transpose()?;
+    let progress = progress(&args.sources);
+    let mut summary = Summary::default();
+    let mut write_error = None;
+    let scanned = scan(&specs, &scanning, |batch: &Batch| {
+        summary.add(batch);
+        progress.inc(batch.coverage.bytes_read);
+        if let Some(file) = &mut rejects
+            && let Err(error) = file.write_all(&batch.rejected)
+        {
+            write_error.get_or_insert(error);
+        }
+    })?;
+    progress.finish_and_clear();
+    if let Some(error) = write_error.or_else(|| rejects.and_then(|mut r| r.flush().err())) {
+        return Err(error).context("cannot write the file of --invalid");
+    }
+    tell_problems(&scanned, summary.coverage());
+    if summary.coverage().transactions == 0 {
+        return Err(nothing_found(&scanned, summary.coverage()));
+    }
+    let format = if args.json { Format::Json } else { args.format };
+    let document = |limit, summary: &mut Summary| {
+        let limits = Limits { routes: limit, consumers: limit };
+        summary.document(env!("CARGO_PKG_VERSION"), scanned.sources.clone(), limits)
+    };
+    if let Some(path) = &args.html {
+        let doc = document(args.limit.unwrap_or(default_limit(Format::Html)), &mut summary);
+        let mut file = sources::create(path)?;
+        report::write(&doc, Format::Html, &Style::default(), &mut file)
+            .and_then(|()| file.flush())
+            .context("cannot write the report")?;
+    }
+    if args.html.is_none() || std::io::stdout().is_terminal() {
+        let doc = document(args.limit.unwrap_or(default_limit(format)), &mut summary);
+        print(&doc, format, args.no_color)?;
+    }
+    Ok(if scanned.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Writes the report to standard output.
+fn print(doc: &Document, format: Format, no_color: bool) -> anyhow::Result<()> {
+    let stdout = std::io::stdout();
+    let style = style(stdout.is_terminal() && !no_color, stdout.is_terminal());
+    let mut out = BufWriter::new(stdout.lock());
+    report::write(doc, format, &style, &mut out).and_then(|()| out.flush()).context("cannot write the report")
+}
+
+/// How text looks on this terminal, or in this pipe.
+pub(crate) fn style(color: bool, is_terminal: bool) -> Style {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let width =
+        if is_terminal { crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)) } else { None };
+    Style { color: color && !no_color, width: width.unwrap_or(Style::default().width) }
+}
+
+/// Rows per table where none are asked for; 0 is all.
+fn default_limit(format: Format) -> usize {
+    match format {
+        Format::Text => 20,
+        Format::Html | Format::Markdown => 100,
+        Format::Json | Format::Csv => 0,
+    }
+}
+
+/// What went wrong on the way, to standard error.
+pub(crate) fn tell_problems(scanned: &Scanned, coverage: &Coverage) {
+    let mut err = std::io::stderr().lock();
+    for error in &scanned.broken {
+        let _ = writeln!(err, "pitot: {error}");
+    }
+    let lost = coverage.lost();
+    if lost > 0
+        && let Some((source, invalid)) = &scanned.invalid
+    {
+        let field = if invalid.field.is_empty() { String::new() } else { format!(", field `{}`", invalid.field) };
+        let _ = writeln!(
+            err,
+            "pitot: {lost} of {} lines could not be read; the first is {source}:{}:{} ({}{field})\n  {}",
+            coverage.lines_read,
+            invalid.line,
+            invalid.at + 1,
+            invalid.reason.name().replace('_', " "),
+            invalid.excerpt,
+        );
+    }
+}
+
+pub(crate) fn nothing_found(scanned: &Scanned, coverage: &Coverage) -> anyhow::Error {
+    let formats: Vec<_> = scanned.sources.iter().map(|s| format!("`{}` read as {}", s.name, s.format)).collect();
+    let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
+    anyhow::anyhow!(
+        "no transaction in {} lines ({}): {}; say another --log-format, or widen --since and --until",
+        coverage.lines_read,
+        if reasons.is_empty() { "none read".to_owned() } else { reasons.join(", ") },
+        formats.join(", "),
+    )
+}
+
+/// A bar on standard error while files are read, if that is a terminal and they are large enough to wait for.
+fn progress(sources: &Sources) -> ProgressBar {
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+    let total: u64 = sources.sources.iter().map(size).sum();
+    let is_plain =
+        |path: &PathBuf| !path.extension().is_some_and(|e| e == "gz" || e == "zst") && path.as_os_str() != "-";
+    if !std::io::stderr().is_terminal() || total < 64 << 20 {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = if sources.sources.iter().all(is_plain) {
+        (ProgressBar::new(total), "reading {wide_bar} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}")
+    } else {
+        (ProgressBar::no_length(), "reading {spinner} {bytes}  {bytes_per_sec}")
+    };
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

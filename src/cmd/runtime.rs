@@ -1,0 +1,63 @@
+//! What the commands that run for a while share: the async runtime, logs, the signal to stop, the way into a collector
+//! in the same process.
+
+use std::io::IsTerminal;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use pitot_client::{Answering, Client, Error, Transport};
+use tower::ServiceExt as _;
+
+/// An async runtime.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Logs to standard error; `PITOT_LOG` says what (`info` by default).
+pub(crate) fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PITOT_LOG").unwrap_or_else(|_| "info".into());
+    let colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // A second call in the same process changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).try_init();
+}
+
+/// Resolves at the first SIGINT or SIGTERM.
+pub(crate) async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+            let _ = interrupt.await;
+            return;
+        };
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+}
+
+/// A client of a collector in the same process: the same requests and answers, without a port.
+pub(crate) fn in_process(router: axum::Router) -> Client {
+    Client::new(InProcess(router))
+}
+
+struct InProcess(axum::Router);
+
+impl Transport for InProcess {
+    fn send(&self, request: http::Request<Bytes>) -> Answering {
+        let router = self.0.clone();
+        Box::pin(async move {
+            let request = request.map(axum::body::Body::from);
+            // The router's error type has no values.
+            let response = router.oneshot(request).await.map_err(|never| match never {})?;
+            Ok::<_, Error>(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+        })
+    }
+
+    fn target(&self) -> &str {
+        "this process"
+    }
+}

@@ -1,0 +1,76 @@
+//! From flags to what is read and how. In: [`Reading`] and paths. Out: the agent's source specs and settings.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use pitot_agent::{
+    enrich::{Pseudonyms, Settings, Template, Templates},
+    io::{SourceSpec, fresh_secret, load_secret},
+    log::Format,
+    parse::Wanted,
+};
+use pitot_model::{TimeRange, Timestamp};
+
+use crate::cli::Reading;
+
+/// Service of transactions whose log names none.
+pub(crate) const DEFAULT_SERVICE: &str = "default";
+
+pub(crate) fn specs(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Vec<SourceSpec>> {
+    let format = reading.log_format.as_deref().map(compile).transpose()?;
+    let spec =
+        |path: &PathBuf| SourceSpec { path: path.clone(), format: format.clone(), consumer: reading.consumer.clone() };
+    Ok(paths.iter().map(spec).collect())
+}
+
+pub(crate) fn compile(format: &str) -> anyhow::Result<Format> {
+    Format::compile(format).map_err(|e| anyhow::anyhow!("--log-format: {e}"))
+}
+
+pub(crate) fn settings(reading: &Reading) -> anyhow::Result<Arc<Settings>> {
+    let pseudonyms = if reading.raw { Pseudonyms::raw() } else { pseudonyms(&state_directory())? };
+    Ok(Arc::new(Settings {
+        default_service: DEFAULT_SERVICE.to_owned(),
+        service: reading.service.clone(),
+        templates: templates(&reading.routes)?,
+        pseudonyms,
+    }))
+}
+
+pub(crate) fn templates(texts: &[String]) -> anyhow::Result<Templates> {
+    let templates: Result<Vec<Template>, _> = texts.iter().map(|t| t.parse()).collect();
+    Ok(Templates::new(templates?))
+}
+
+pub(crate) fn wanted(reading: &Reading, keep_rejected: bool) -> Wanted {
+    let range = TimeRange::new(reading.since.unwrap_or(TimeRange::ALL.from), reading.until.unwrap_or(Timestamp::MAX));
+    Wanted { range, keep_rejected }
+}
+
+/// Pseudonyms keyed with this machine's secret. Where none can be kept, with one that lasts for this run.
+pub(crate) fn pseudonyms(state: &Path) -> anyhow::Result<Pseudonyms> {
+    let secret = load_secret(state).or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "pitot: {error}; pseudonyms of this run will not be those of the next");
+        fresh_secret()
+    });
+    Ok(Pseudonyms::keyed(&secret?))
+}
+
+/// Where this machine's secret lives.
+pub(crate) fn state_directory() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    from("PITOT_STATE")
+        .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("pitot")))
+        .or_else(|| from("HOME").map(|d| d.join(".local/state/pitot")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/pitot"))
+}
+
+/// Creates a file for output.
+pub(crate) fn create(path: &Path) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
+    let file = std::fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    Ok(std::io::BufWriter::new(file))
+}

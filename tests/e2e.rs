@@ -1,0 +1,19 @@
+//! End to end, through the real binary: what a person would type and see.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test ends the test")]
+
+#[path = "e2e/corpus.rs"]
+mod corpus;
+#[path = "e2e/daemons.rs"]
+mod daemons;
+#[path = "e2e/demo.rs"]
+mod demo;
+#[path = "e2e/privacy.rs"]
+mod privacy;
+#[path = "e2e/sources.rs"]
+mod sources;
+#[path = "e2e/support.rs"]
+mod support;
+#[path = "e2e/truth.rs"]
+mod truth;
+#[path = "e2e/wrong_input.rs"]
+mod wrong_input;

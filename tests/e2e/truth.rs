@@ -1,0 +1,119 @@
+//! Logs of the generator, whose truth is known: every count exact, every quantile within a thousandth.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::support::{json, run, shared};
+
+const LINES: &str = "150000";
+
+#[test]
+fn all_formats_give_the_truth() {
+    let Some(generator) = generator() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for (format, log_format, garbage, has_key) in [
+        ("common", None, "0", false),
+        ("combined", None, "0.01", false),
+        ("combined+rt", None, "0", true),
+        ("combined+rt", None, "0.01", true),
+        ("json", None, "0.01", true),
+        (
+            "combined+rt",
+            Some(
+                "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" $request_time $upstream_response_time \"$http_x_api_key\"",
+            ),
+            "0.01",
+            true,
+        ),
+        ("combined+rt", Some("%h - %^ [%d:%t %^] \"%r\" %s %b \"%R\" \"%u\" %T %^ \"%^\""), "0", false),
+    ] {
+        let case = format!("{format}, garbage {garbage}, format {log_format:?}");
+        let log = generate(&generator, dir.path(), format, garbage);
+        let mut args = vec!["report", "--json", "--raw", log.to_str().unwrap()];
+        args.extend(log_format.iter().flat_map(|f| ["--log-format", f]));
+        let output = run(&[&args[..], &["--threads", "1"]].concat());
+        check(&case, &json(&output), &log, has_key);
+        assert_eq!(
+            run(&[&args[..], &["--threads", "3"]].concat()).stdout,
+            output.stdout,
+            "{case}: threads change the report"
+        );
+    }
+}
+
+fn check(case: &str, report: &Value, log: &Path, has_key: bool) {
+    let truth = fs::read(format!("{}.truth.json", log.display())).expect("the generator wrote its truth");
+    let truth: Value = serde_json::from_slice(&truth).expect("the truth is JSON");
+    compare(case, &report["totals"], &truth["all"]);
+    let name = |row: &Value, fields: &[&str]| {
+        fields.iter().map(|f| row[*f].as_str().unwrap_or("")).collect::<Vec<_>>().join(" ")
+    };
+    let mut parts = vec![("routes", &["method", "route"][..], "by_route")];
+    if has_key {
+        parts.push(("consumers", &["consumer"][..], "by_consumer"));
+    }
+    for (rows, fields, by) in parts {
+        let rows = report[rows].as_array().expect("rows");
+        let truth = truth[by].as_object().expect("truth by name");
+        assert_eq!(rows.len(), truth.len(), "{case}: {by}");
+        for row in rows {
+            let name = name(row, fields);
+            compare(
+                &format!("{case}: {name}"),
+                row,
+                truth.get(&name).unwrap_or_else(|| panic!("{case}: {name} is not in the truth")),
+            );
+        }
+    }
+    let coverage = &report["coverage"];
+    let skipped: u64 = coverage["reasons"].as_object().expect("reasons").values().filter_map(Value::as_u64).sum();
+    assert_eq!(coverage["lines_read"], truth["lines"], "{case}");
+    assert_eq!(
+        coverage["transactions"].as_u64().unwrap() + skipped,
+        truth["lines"].as_u64().unwrap(),
+        "{case}: {coverage}"
+    );
+}
+
+fn compare(name: &str, row: &Value, truth: &Value) {
+    assert_eq!((&row["count"], &row["response_bytes"]), (&truth["count"], &truth["bytes"]), "{name}");
+    assert_eq!(row["status"].as_object(), truth["status"].as_object(), "{name}");
+    let (got, exact) = (&row["duration_us"], &truth["latency_us"]);
+    if got["n"] == 0 {
+        return;
+    }
+    assert_eq!((&got["n"], &got["min"], &got["max"]), (&exact["n"], &exact["min"], &exact["max"]), "{name}");
+    for q in ["p50", "p75", "p90", "p95", "p99", "p999"] {
+        let (got, exact) = (got[q].as_u64().unwrap(), exact[q].as_u64().unwrap());
+        assert!(got.abs_diff(exact) * 1000 <= exact, "{name}: {q} is {got}, not {exact}");
+    }
+}
+
+fn generate(generator: &Path, dir: &Path, format: &str, garbage: &str) -> PathBuf {
+    let log = dir.join(format!("{format}-{garbage}.log"));
+    let mut command = Command::new(generator);
+    command
+        .args(["--lines", LINES, "--incidents", "20", "--seed", "7", "--format", format, "--garbage", garbage, "--out"])
+        .arg(&log);
+    assert!(command.output().expect("the generator runs").status.success());
+    log
+}
+
+/// Builds the generator of the shared material, outside of it, since it may be read-only.
+fn generator() -> Option<PathBuf> {
+    let manifest = shared("bench/Cargo.toml")?;
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-data");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--quiet", "--locked", "--manifest-path"])
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(&target);
+    assert!(cargo.status().expect("cargo runs").success(), "the generator does not build");
+    Some(target.join("release/make_access_log"))
+}
