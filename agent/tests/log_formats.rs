@@ -76,6 +76,11 @@ fn specifications() {
             r#"[2000-10-10T13:55:36.000Z] "GET /a HTTP/2" 200 5 12 "k1""#.into(),
             "2000-10-10T13:55:36Z|start|||GET /a|200|5|12000||key:k1",
         ),
+        (
+            "combined",
+            format!("<190>Oct 10 13:55:36 host nginx: {combined}"),
+            "2000-10-10T13:55:36Z|end|1.2.3.4||GET /a?b=1|200|5|||none:",
+        ),
         ("combined", combined, "2000-10-10T13:55:36Z|end|1.2.3.4||GET /a?b=1|200|5|||none:"),
     ] {
         let format = Format::compile(spec).unwrap_or_else(|error| unreachable!("{spec}: {error}"));
@@ -116,6 +121,26 @@ fn detection() {
             r#"{"time":"2000-10-10T13:55:36+00:00","msec":971186136.250,"remote_addr":"1.2.3.4","method":"GET","uri":"/a","protocol":"HTTP/1.1","status":200,"bytes":5,"request_time":0.012,"upstream_response_time":"-","consumer":"acme","user_agent":"a","request_id":"7"}"#.into(),
             "json",
             "2000-10-10T13:55:36.250Z|end|1.2.3.4||GET /a|200|5|12000||name:acme".into(),
+        ),
+        (
+            "2022/03/09 21:30:01.524\tINFO\thttp.log.access\thandled request\t{\"request\": {\"remote_ip\": \"1.2.3.4\", \"method\": \"GET\", \"host\": \"a.org\", \"uri\": \"/a\"}, \"duration\": 0.012, \"size\": 5, \"status\": 200}".into(),
+            "json",
+            "2022-03-09T21:30:01.524Z|end|1.2.3.4|a.org|GET /a|200|5|12000||none:".into(),
+        ),
+        (
+            format!(r#"{CLF} "-" "c" 462 0.050 [some-9000] [other-5000] 10.0.50.80:9000 19437 0.049 200 7521"#),
+            "nginx-ingress with request_length, request_time, proxy_upstream_name",
+            "2000-10-10T13:55:36Z|end|1.2.3.4||GET /a?b=1|200|5|50000||none:".into(),
+        ),
+        (
+            r#"Sep 27 15:42:59 lb haproxy[2]: info 1.2.3.4:317 [10/Oct/2000:13:55:36.395] in be/s 1/0/2/3/9 200 5 - - ---- 1/1/1/1/0 0/0 "GET /a HTTP/1.1""#.into(),
+            "haproxy",
+            "2000-10-10T13:55:36.395Z|start|1.2.3.4||GET /a|200|5|9000|6000|none:".into(),
+        ),
+        (
+            r#"{"ClientIP":"1.2.3.4","ClientRequestHost":"a.org","ClientRequestMethod":"GET","ClientRequestURI":"/a","EdgeResponseStatus":200,"EdgeResponseBytes":5,"EdgeEndTimestamp":"2000-10-10T13:55:36Z"}"#.into(),
+            "json",
+            "2000-10-10T13:55:36Z|end|1.2.3.4|a.org|GET /a|200|5|||none:".into(),
         ),
         (
             r#"{"httpRequest":{"requestMethod":"GET","requestUrl":"https://a.org/a","status":200,"responseSize":"5","remoteIp":"1.2.3.4","latency":"0.012s"},"timestamp":"2000-10-10T13:55:36Z"}"#.into(),

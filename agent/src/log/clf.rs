@@ -13,7 +13,8 @@ use pitot_model::{Evidence, Reason};
 use super::{
     Skip,
     field::{Field, Sink, Slot},
-    number,
+    number::{self, Unit},
+    prefix,
     record::{Record, Text},
     request::{self, Pick},
     scan,
@@ -110,7 +111,8 @@ fn usual<'a>(extra: &Extra, line: &'a [u8], at: usize, sink: &mut Sink<'a, '_>) 
     let rest = line.get(at + 1..)?;
     match extra.class {
         Class::Quoted if line[at] == b' ' && rest.first() == Some(&b'"') => {
-            let end = tail::closing_quote(line, at + 2)?;
+            let is_long = extra.field.slot == Slot::Agent;
+            let end = tail::closing_quote(line, at + 2, is_long)?;
             let text = &line[at + 2..end];
             match extra.field.slot {
                 Slot::Skip => {}
@@ -122,17 +124,13 @@ fn usual<'a>(extra: &Extra, line: &'a [u8], at: usize, sink: &mut Sink<'a, '_>) 
             Some(end + 1)
         }
         Class::Decimal if line[at] == b' ' => {
-            let len = rest.iter().take(24).position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'-')).unwrap_or(rest.len());
-            if len == 0 || !matches!(rest.get(len), None | Some(b' ')) || rest[len..].starts_with(b" : ") {
-                return None;
+            if let (Slot::Duration(Unit::Seconds) | Slot::DurationSum(Unit::Seconds), Some((us, len))) =
+                (&extra.field.slot, number::plain_seconds(rest))
+            {
+                sink.put_duration(&extra.field, us);
+                return Some(at + 1 + len);
             }
-            match extra.field.slot {
-                Slot::Skip => {}
-                _ => {
-                    sink.put(&extra.field, Text::plain(&rest[..len]));
-                }
-            }
-            Some(at + 1 + len)
+            rest.starts_with(b"- ").then_some(at + 2)
         }
         _ => None,
     }
@@ -160,6 +158,9 @@ pub(super) fn head<'a>(line: &'a [u8], out: &mut Record<'a>) -> Result<usize, Sk
         space + 5
     } else {
         let open = bracket(line).ok_or_else(|| no_bracket(line))?;
+        if prefix::len(line) > 0 {
+            return Err(malformed("client", 0));
+        }
         names(&line[..open], out)?;
         open
     };
@@ -235,8 +236,14 @@ fn names<'a>(text: &'a [u8], out: &mut Record<'a>) -> Result<(), Skip> {
     let third = word();
     let plain = |raw| Text::plain(raw);
     let address = |raw| plain(request::address(raw, Pick::First));
+    let is_host = |text: &[u8]| text.contains(&b'.') && !request::is_address(text);
     let names_end = third.is_some_and(|(_, end)| end == text.len());
-    if second == b"-" || names_end && !request::is_address(second) {
+    if request::is_address(first) && is_host(second) {
+        // Some hosters write the virtual host second.
+        out.client = address(first);
+        out.host = plain(request::without_port(second));
+        out.user = user(text[second_end..].trim_ascii_start().strip_prefix(b"-").unwrap_or_default());
+    } else if second == b"-" || names_end && !request::is_address(second) {
         out.client = address(first);
         out.user = user(&text[second_end..]);
     } else {
@@ -262,7 +269,7 @@ fn user(text: &[u8]) -> Text<'_> {
 #[inline]
 fn request_end(line: &[u8], start: usize) -> Result<usize, Skip> {
     let mut at = start;
-    while let Some((quote, _)) = scan::quote(line, at) {
+    while let Some((quote, _)) = scan::far_quote(line, at) {
         match line.get(quote + 1..quote + 3) {
             Some([b' ', b'0'..=b'9' | b'-']) => return Ok(quote),
             None => return Err(cut("status", line)),
@@ -336,6 +343,8 @@ mod tests {
                 "a.org|1.1.1.1||GET / HTTP/1.1|200|5",
             ),
             (format!(r#"a.org "10.0.0.2, 1.1.1.1" 10.1.1.1 - - {t} "" 400 0"#), "a.org|1.1.1.1||  ?|400|0"),
+            (format!(r#"1.2.3.4 a.org - bob {t} "GET / HTTP/1.1" 200 5"#), "a.org|1.2.3.4|bob|GET / HTTP/1.1|200|5"),
+            (format!(r#"1.2.3.4 localhost - - {t} "GET / HTTP/1.1" 200 5"#), "1.2.3.4|localhost||GET / HTTP/1.1|200|5"),
             (format!(r#"a.org unix: - - {t} "hello" 400 0"#), "a.org|unix:||  ?|400|0"),
             (format!(r#"a.org 1.2.3.4 - req7 - {t} "-" 400 0"#), "a.org|1.2.3.4||  ?|400|0"),
             (format!(r#"1.1.1.1 - [1.1.1.1] - - {t} "GET /a HTTP/1.0" 200 5 "-""#), "|1.1.1.1||GET /a HTTP/1.0|200|5"),

@@ -47,10 +47,25 @@ impl Columns {
     /// Parses one line.
     #[inline]
     pub(super) fn parse<'a>(&self, line: &'a [u8], out: &mut Record<'a>) -> Result<(), Skip> {
+        match self.read(line, self.separator, out) {
+            Err(skip) if self.separator == Separator::Plain => self.read_quoted(line, out).map_err(|_| skip),
+            done => done,
+        }
+    }
+
+    /// Some servers quote values that hold blanks. Others write a quote as it came, so this is the second try.
+    #[cold]
+    fn read_quoted<'a>(&self, line: &'a [u8], out: &mut Record<'a>) -> Result<(), Skip> {
+        *out = Record::default();
+        self.read(line, Separator::Quoted, out)
+    }
+
+    #[inline]
+    fn read<'a>(&self, line: &'a [u8], separator: Separator, out: &mut Record<'a>) -> Result<(), Skip> {
         let mut sink = Sink::new(out);
         let mut at = 0;
         for (n, column) in self.columns.iter().enumerate() {
-            let Some((text, start, end)) = self.next(line, at)? else {
+            let Some((text, start, end)) = next(line, at, separator)? else {
                 if n < self.needed {
                     return Err(column.field.as_ref().unwrap_or(&Field::SKIP).cut(line.len()));
                 }
@@ -70,20 +85,20 @@ impl Columns {
         }
         Ok(())
     }
+}
 
-    /// The column at `at`.
-    #[inline]
-    fn next<'a>(&self, line: &'a [u8], at: usize) -> Result<Option<Cell<'a>>, Skip> {
-        match self.separator {
-            Separator::Quoted => match tail::next(line, at) {
-                Some(t) if t.kind == Kind::Open => Err(Field::SKIP.cut(line.len())),
-                token => Ok(token.map(|t| (t.text, t.at, t.end))),
-            },
-            Separator::Plain => {
-                let at = scan::skip_blanks(line, at);
-                let end = scan::find2(line, at, b' ', b'\t').unwrap_or(line.len());
-                Ok((at < line.len()).then(|| (&line[at..end], at, end)))
-            }
+/// The column at `at`.
+#[inline]
+fn next(line: &[u8], at: usize, separator: Separator) -> Result<Option<Cell<'_>>, Skip> {
+    match separator {
+        Separator::Quoted => match tail::next(line, at) {
+            Some(t) if t.kind == Kind::Open => Err(Field::SKIP.cut(line.len())),
+            token => Ok(token.map(|t| (t.text, t.at, t.end))),
+        },
+        Separator::Plain => {
+            let at = scan::skip_blanks(line, at);
+            let end = scan::find2(line, at, b' ', b'\t').unwrap_or(line.len());
+            Ok((at < line.len()).then(|| (&line[at..end], at, end)))
         }
     }
 }

@@ -81,14 +81,13 @@ fn candidates(lines: &[&[u8]]) -> Vec<(&'static str, Alternative)> {
     all.push(("combined", named::combined()));
     all.extend(named::TIME_FIRST.iter().filter_map(|text| Some(("time first", spec::nginx(text).ok()?))));
     let plain = all.iter().cloned().map(|(name, layout)| (name, Alternative::plain(layout)));
-    let prefixed = all.iter().filter(|(_, l)| !matches!(l, Layout::Json(_) | Layout::Haproxy)).cloned();
+    let prefixed = all.iter().filter(|(_, l)| !l.finds_its_start()).cloned();
     plain.chain(prefixed.map(|(name, layout)| (name, Alternative { layout, prefixed: true }))).collect()
 }
 
 /// Whether the line is a whole record in this layout, with nothing in it that would be strange.
 fn fits(alternative: &Alternative, line: &[u8]) -> bool {
-    let finds_its_start = matches!(alternative.layout, Layout::Json(_) | Layout::Haproxy);
-    if !finds_its_start && alternative.prefixed != (prefix::len(line) > 0) {
+    if !alternative.layout.finds_its_start() && alternative.prefixed != (prefix::len(line) > 0) {
         return false;
     }
     let mut out = Record::default();

@@ -213,6 +213,16 @@ impl<'a, 'r> Sink<'a, 'r> {
         taken.is_some()
     }
 
+    /// Takes a duration that was read already.
+    #[inline]
+    pub(super) fn put_duration(&mut self, field: &Field, us: u64) {
+        let rank = &mut self.ranks[field.place as usize % PLACES];
+        if *rank < field.rank {
+            *rank = field.rank;
+            self.out.duration_us = Some(us);
+        }
+    }
+
     /// `Some(true)` taken, `Some(false)` absent, `None` no such value.
     #[inline]
     fn take(&mut self, slot: &Slot, rank: u8, text: Text<'a>) -> Option<bool> {
@@ -255,6 +265,8 @@ impl<'a, 'r> Sink<'a, 'r> {
                 return Some(!one.is_empty());
             }
             Slot::User => out.user = text,
+            // Caddy and Traefik write this for what they keep to themselves.
+            Slot::Consumer(_) if raw == b"REDACTED" => return Some(false),
             Slot::Consumer(evidence) => {
                 out.consumer = text;
                 out.evidence = *evidence;

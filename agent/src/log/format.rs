@@ -15,6 +15,7 @@ use super::{
     json::Json,
     named, names,
     pattern::{Op, Pattern},
+    prefix,
     record::Record,
     spec::{self, SpecError},
     w3c,
@@ -149,7 +150,9 @@ impl Format {
     }
 
     pub(super) fn new(name: Cow<'static, str>, layouts: Vec<Layout>) -> Self {
-        Self::of(name, layouts.into_iter().map(Alternative::plain).collect())
+        let prefixed = layouts.iter().filter(|l| !l.finds_its_start()).cloned();
+        let prefixed: Vec<_> = prefixed.map(|layout| Alternative { layout, prefixed: true }).collect();
+        Self::of(name, layouts.into_iter().map(Alternative::plain).chain(prefixed).collect())
     }
 
     pub(super) fn of(name: Cow<'static, str>, layouts: Vec<Alternative>) -> Self {
@@ -167,12 +170,20 @@ impl Alternative {
         if !self.prefixed {
             return self.layout.parse(line, out);
         }
-        let start = super::prefix::len(line);
+        let start = prefix::len(line);
+        if start == 0 {
+            return Err(Skip { reason: Reason::LineMalformed, field: "prefix", at: 0 });
+        }
         self.layout.parse(&line[start..], out).map_err(|skip| Skip { at: skip.at + start, ..skip })
     }
 }
 
 impl Layout {
+    /// Whether it passes over any prefix by itself.
+    pub(super) const fn finds_its_start(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Haproxy)
+    }
+
     #[inline]
     pub(super) fn parse<'a>(&self, line: &'a [u8], out: &mut Record<'a>) -> Result<(), Skip> {
         match self {

@@ -14,7 +14,7 @@ use super::{
     field::{Field, Sink, Slot},
     keys::{Keys, ROOT},
     record::{Escape, Record, Text},
-    scan,
+    scan, time,
 };
 
 /// Objects inside objects that are looked into.
@@ -37,6 +37,8 @@ struct Expected {
     /// From the quote before the key to the first byte of its value.
     text: Box<[u8]>,
     node: Option<u16>,
+    /// That of the node.
+    field: Option<Field>,
 }
 
 /// Keys whose order is remembered.
@@ -60,7 +62,8 @@ impl Json {
             };
             let value = blanks(line, blanks(line, end + 1) + 1);
             let node = self.keys.find(ROOT, &line[start + 1..end]);
-            order.push(Expected { text: line[start..value.min(line.len())].into(), node });
+            let field = node.and_then(|n| self.keys.field(n)).cloned();
+            order.push(Expected { text: line[start..value.min(line.len())].into(), node, field });
             let mut out = Record::default();
             let Ok(next) = self.value(line, value, None, DEPTH, &mut Sink::new(&mut out)) else { break };
             at = blanks(line, next);
@@ -87,6 +90,9 @@ impl Json {
         self.object(line, at, ROOT, DEPTH, &mut sink)?;
         let is_access = !sink.is_foreign;
         sink.finish();
+        if start > 0 && out.time.is_none() {
+            out.time = time_before(&line[..start]);
+        }
         let asked = !out.method.is_empty() || !out.target.is_empty();
         let access = is_access
             && if out.status.is_some() { asked || !out.client.is_empty() } else { asked && !out.method.is_empty() };
@@ -102,8 +108,16 @@ impl Json {
                 // Another may be left out here, and be the next one.
                 continue;
             }
-            let start = blanks(line, at + expected.text.len());
-            at = self.value(line, start, expected.node, DEPTH, sink)?;
+            let start = at + expected.text.len();
+            at = match scalar(line, start) {
+                Some((text, end)) => {
+                    if let Some(field) = &expected.field {
+                        sink.put(field, text);
+                    }
+                    end
+                }
+                None => self.value(line, blanks(line, start), expected.node, DEPTH, sink)?,
+            };
             match line.get(at..at + 2) {
                 Some([b',', b' ']) => at += 2,
                 Some([b',', _]) => at += 1,
@@ -196,6 +210,25 @@ impl Json {
     }
 }
 
+/// A string or a number, and where it ends; `None` for all else, and for what is cut.
+#[inline]
+fn scalar(line: &[u8], at: usize) -> Option<(Text<'_>, usize)> {
+    match line.get(at)? {
+        b'"' => {
+            let (end, escaped) = scan::quote(line, at + 1)?;
+            let escape = if escaped { Escape::Json } else { Escape::None };
+            Some((Text { raw: &line[at + 1..end], escape }, end + 1))
+        }
+        b'0'..=b'9' => {
+            let rest = &line[at..];
+            let len = rest.iter().position(|b| !matches!(b, b'-'..=b'9'))?;
+            let ends = matches!(rest[len], b',' | b'}' | b' ');
+            ends.then(|| (Text::plain(&rest[..len]), at + len))
+        }
+        _ => None,
+    }
+}
+
 /// Compares the tables by identity: two formats over the same keys are the same.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
@@ -224,6 +257,12 @@ fn object_after_prefix(line: &[u8]) -> Result<usize, Skip> {
     let at = scan::find(line, 0, b'{').filter(|at| *at <= PREFIX_BYTES).ok_or(foreign(0))?;
     let inside = blanks(line, at + 1);
     if matches!(line.get(inside), Some(b'"' | b'}')) { Ok(at) } else { Err(foreign(0)) }
+}
+
+/// Caddy's console encoder writes the time, the level and the logger before the object, parted by tabs.
+#[cold]
+fn time_before(prefix: &[u8]) -> Option<pitot_model::Timestamp> {
+    time::iso(prefix.split(|b| *b == b'\t').next()?)
 }
 
 #[inline]
@@ -265,6 +304,10 @@ mod tests {
     #[test]
     fn records_of_many_kinds() {
         for (line, want) in [
+            (
+                r#"{"request":{"method":"GET","uri":"/a","headers":{"Authorization":["REDACTED"]}},"status":200}"#,
+                "GET /a 200 -  none",
+            ),
             (
                 r#"{"method":"GET","uri":"/a","status":200,"request_time":0.012,"consumer":"acme"}"#,
                 "GET /a 200 12000 acme name",

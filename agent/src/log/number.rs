@@ -61,6 +61,27 @@ pub(super) fn micros(text: &[u8], unit: Unit) -> Option<u64> {
     decimal(text, unit.power()).or_else(|| float(text, unit.power()))
 }
 
+/// Seconds with a fraction, as nginx writes them, up to a blank or the end: microseconds, and the length of the text.
+/// `None` for anything out of the ordinary.
+#[inline]
+pub(super) fn plain_seconds(text: &[u8]) -> Option<(u64, usize)> {
+    let (mut n, mut at) = (0_u64, 0);
+    while let Some(d) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d <= 9) {
+        n = n.wrapping_mul(10).wrapping_add(u64::from(d));
+        at += 1;
+    }
+    if at == 0 || at > 8 || text.get(at) != Some(&b'.') {
+        return None;
+    }
+    let [a, b, c, rest @ ..] = &text[at + 1..] else { return None };
+    let (a, b, c) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'), c.wrapping_sub(b'0'));
+    if a.max(b).max(c) > 9 || !matches!(rest, [] | [b' ', ..]) || rest.starts_with(b" : ") {
+        return None;
+    }
+    let ms = u64::from(a) * 100 + u64::from(b) * 10 + u64::from(c);
+    Some((n * 1_000_000 + ms * 1_000, at + 4))
+}
+
 /// The sum of a list of durations (`0.010, 0.020`, `0.1 : 0.2`), leaving out what is no number; `None` without any.
 pub(super) fn micros_sum(text: &[u8], unit: Unit) -> Option<u64> {
     text.split(|b| matches!(b, b',' | b':' | b' ')).filter_map(|part| micros(part, unit)).reduce(u64::saturating_add)
@@ -163,6 +184,23 @@ mod tests {
             ("1h1x", Unit::Told, None),
         ] {
             assert_eq!(micros(text.as_bytes(), unit), want, "{text} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn plain_seconds_are_the_same_as_all_others() {
+        for (text, want) in [
+            ("0.012 x", Some((12_000, 5))),
+            ("60.000", Some((60_000_000, 6))),
+            ("0.012, 0.1", None),
+            ("0.012 : 0.1", None),
+            ("0.0123", None),
+            ("12", None),
+            ("-", None),
+            ("", None),
+            ("99999999999999999999999.000", None),
+        ] {
+            assert_eq!(plain_seconds(text.as_bytes()), want, "{text}");
         }
     }
 

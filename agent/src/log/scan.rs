@@ -6,7 +6,7 @@ const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Words of eight bytes that are looked at before `memchr` is worth its call.
-const WORDS: usize = 4;
+const WORDS: usize = 3;
 
 /// The first `byte` at or after `at`.
 #[inline]
@@ -44,6 +44,13 @@ pub(super) fn find2(line: &[u8], mut at: usize, a: u8, b: u8) -> Option<usize> {
 #[inline]
 pub(super) fn quote(line: &[u8], at: usize) -> Option<(usize, bool)> {
     let hit = find2(line, at, b'"', b'\\')?;
+    if line[hit] == b'"' { Some((hit, false)) } else { escaped_quote(line, hit) }
+}
+
+/// The same, for a string that is likely to be long.
+#[inline]
+pub(super) fn far_quote(line: &[u8], at: usize) -> Option<(usize, bool)> {
+    let hit = at + memchr::memchr2(b'"', b'\\', line.get(at..)?)?;
     if line[hit] == b'"' { Some((hit, false)) } else { escaped_quote(line, hit) }
 }
 

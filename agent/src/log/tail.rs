@@ -95,7 +95,7 @@ impl Token<'_> {
 pub(super) fn next(line: &[u8], at: usize) -> Option<Token<'_>> {
     let at = scan::skip_blanks(line, at);
     match line.get(at)? {
-        b'"' => Some(match closing_quote(line, at + 1) {
+        b'"' => Some(match closing_quote(line, at + 1, false) {
             Some(end) => Token { text: &line[at + 1..end], at, end: end + 1, kind: Kind::Quoted },
             None => Token { text: &line[at + 1..], at, end: line.len(), kind: Kind::Open },
         }),
@@ -110,8 +110,8 @@ pub(super) fn next(line: &[u8], at: usize) -> Option<Token<'_>> {
 /// A quote closes where a blank or the end of the line follows; others belong to the text, since not every server
 /// escapes them.
 #[inline]
-pub(super) fn closing_quote(line: &[u8], at: usize) -> Option<usize> {
-    let first = scan::quote(line, at)?.0;
+pub(super) fn closing_quote(line: &[u8], at: usize, is_long: bool) -> Option<usize> {
+    let first = if is_long { scan::far_quote(line, at)?.0 } else { scan::quote(line, at)?.0 };
     if matches!(line.get(first + 1), None | Some(b' ')) { Some(first) } else { later_quote(line, first) }
 }
 
@@ -135,7 +135,7 @@ fn bare(line: &[u8], at: usize) -> Token<'_> {
     if line[at].is_ascii_alphabetic() {
         // `urt="0.1, 0.2"`
         if let Some(open) = line[at..end].windows(2).position(|w| w == b"=\"") {
-            end = closing_quote(line, at + open + 2).map_or(line.len(), |q| q + 1);
+            end = closing_quote(line, at + open + 2, false).map_or(line.len(), |q| q + 1);
         }
     }
     loop {

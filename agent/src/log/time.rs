@@ -163,19 +163,34 @@ fn four(t: &[u8]) -> Option<i64> {
 
 #[inline]
 fn month(name: [u8; 3]) -> Option<i64> {
-    Some(match &name {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
+    const fn number(name: [u8; 3]) -> u32 {
+        u32::from_be_bytes([0, name[0], name[1], name[2]])
+    }
+    const JAN: u32 = number(*b"Jan");
+    const FEB: u32 = number(*b"Feb");
+    const MAR: u32 = number(*b"Mar");
+    const APR: u32 = number(*b"Apr");
+    const MAY: u32 = number(*b"May");
+    const JUN: u32 = number(*b"Jun");
+    const JUL: u32 = number(*b"Jul");
+    const AUG: u32 = number(*b"Aug");
+    const SEP: u32 = number(*b"Sep");
+    const OCT: u32 = number(*b"Oct");
+    const NOV: u32 = number(*b"Nov");
+    const DEC: u32 = number(*b"Dec");
+    Some(match number(name) {
+        JAN => 1,
+        FEB => 2,
+        MAR => 3,
+        APR => 4,
+        MAY => 5,
+        JUN => 6,
+        JUL => 7,
+        AUG => 8,
+        SEP => 9,
+        OCT => 10,
+        NOV => 11,
+        DEC => 12,
         _ => return None,
     })
 }

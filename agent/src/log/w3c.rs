@@ -82,6 +82,10 @@ mod tests {
         let time = out.time.map(|t| t.to_string());
         assert_eq!(time.as_deref(), Some("2019-03-06T18:43:17Z"));
         assert_eq!((out.target.raw, out.query.raw, out.duration_us), (&b"/health"[..], &b"a=1"[..], Some(15_000)));
+        let quoted = directive(b"#Fields: date time c-ip cs-method cs-uri-stem cs(User-Agent) sc-status");
+        let line = br#""2019-03-06" "18:43:17" 10.0.140.2 "GET" /health "a b" 200"#;
+        assert!(quoted.is_some_and(|t| t.parse(line, &mut out).is_ok()));
+        assert_eq!((out.user_agent.raw, out.status), (&b"a b"[..], Some(200)));
         assert_eq!(directive(b"#Software: IIS"), None);
         assert_eq!(directive(b"#Fields: date time message"), None);
     }
