@@ -6,7 +6,7 @@
 mod ask;
 mod keys;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use crossterm::event::KeyEventKind;
 use pitot_client::Error;
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long a notice stays on the bottom line.
 const NOTICE: Duration = Duration::from_secs(6);
+/// Anomalies that are remembered as told; an older one would be told again.
+const TOLD: usize = 64;
 /// Longest wait between two attempts to reach the collector.
 const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
@@ -64,6 +66,8 @@ pub(crate) struct App {
     /// New data is there that was not asked for yet.
     is_stale: bool,
     has_live_link: bool,
+    /// Anomalies whose beginning or end was told, the latest first; [`TOLD`] at most.
+    told: VecDeque<(String, State)>,
 }
 
 /// Who gets the keys.
@@ -116,6 +120,7 @@ impl App {
             is_wanted: true,
             is_stale: false,
             has_live_link: false,
+            told: VecDeque::new(),
         }
     }
 
@@ -242,12 +247,16 @@ impl App {
                     extent.advance(watermark);
                 }
             }
+            // It changes with every window; only its beginning and its end are told.
+            LiveEvent::Anomaly { anomaly } if self.told.contains(&(anomaly.id.clone(), anomaly.state)) => {}
             LiveEvent::Anomaly { anomaly } => {
                 let what = match anomaly.state {
                     State::Open => "▲",
                     State::Resolved => "✓ over:",
                 };
                 self.say(format!("{what} {}", text::clean(&anomaly.title)));
+                self.told.push_front((anomaly.id, anomaly.state));
+                self.told.truncate(TOLD);
             }
         }
         self.is_stale = true;

@@ -73,6 +73,8 @@ pub(crate) enum What {
     Anomalies,
     /// The numbers around one anomaly.
     Around,
+    /// The durations around one anomaly.
+    AroundHeat,
     Agents,
 }
 

@@ -76,8 +76,8 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn heat_map(&self, filter: &str) -> Option<&HeatMap> {
-        match self.get(What::HeatMap, filter)? {
+    pub(crate) fn heat_map(&self, what: What, filter: &str) -> Option<&HeatMap> {
+        match self.get(what, filter)? {
             Answer::HeatMap(x) => Some(x),
             _ => None,
         }

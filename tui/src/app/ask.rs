@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pitot_model::{
-    TimeRange,
+    TimeRange, Timestamp,
     api::{Anomaly, AnomalyQuery, GroupBy, HeatMapQuery, SeriesQuery, TableQuery},
 };
 
@@ -97,7 +97,7 @@ impl App {
         if view == View::Explain
             && let Some(anomaly) = self.explained()
         {
-            questions.push(self.around(anomaly, extent.edge));
+            questions.extend(self.around(anomaly, extent.edge));
         }
         questions
     }
@@ -111,12 +111,15 @@ impl App {
     }
 
     /// The traffic of an anomaly's subject, a while before and after it.
-    fn around(&self, anomaly: &Anomaly, edge: pitot_model::Timestamp) -> Question {
+    fn around(&self, anomaly: &Anomaly, edge: Timestamp) -> [Question; 2] {
         let filter = drill::filter_within("", &anomaly.subject);
         let end = anomaly.end.unwrap_or(edge).max(anomaly.start);
         let margin = end.since(anomaly.start).max(Duration::from_secs(120));
         let range = TimeRange::new(anomaly.start - margin, (end + margin).min(edge));
-        Question { slot: slot(What::Around, &anomaly.id), ask: self.series(GroupBy::None, &filter, range) }
+        [
+            Question { slot: slot(What::Around, &anomaly.id), ask: self.series(GroupBy::None, &filter, range) },
+            Question { slot: slot(What::AroundHeat, &anomaly.id), ask: self.heat_map(&filter, range) },
+        ]
     }
 
     fn table(&self, by: GroupBy, filter: &str, range: TimeRange) -> Ask {
@@ -135,8 +138,8 @@ impl App {
             q: filter.to_owned(),
             from: Some(range.from),
             to: Some(range.to),
-            // The heat map has the rate below it, column by column.
-            step_ms: (self.drill.top().view == View::HeatMap).then(|| self.column_ms(range)),
+            // These have the rate below a heat map, column by column.
+            step_ms: matches!(self.drill.top().view, View::HeatMap | View::Explain).then(|| self.column_ms(range)),
             by: (by != GroupBy::None).then_some(by),
             limit: Some(LINES),
         })

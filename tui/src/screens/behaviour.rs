@@ -89,9 +89,10 @@ fn news_of_anomalies_are_told_for_a_while() {
     let mut s = stage();
     let Some(mut anomaly) = s.app.anomalies().first().cloned() else { unreachable!("the shop has some") };
     anomaly.title = "orders \u{1b}[5m fail".into();
-    s.send(Event::Live(Box::new(LiveEvent::Anomaly { anomaly: Box::new(anomaly) })));
+    let news = || Event::Live(Box::new(LiveEvent::Anomaly { anomaly: Box::new(anomaly.clone()) }));
+    s.send(news());
     assert!(s.screen().contains("▲ orders \u{FFFD}[5m fail"));
-    s.wait(7);
+    s.wait(7).send(news());
     assert!(!s.screen().contains("orders \u{FFFD}"));
 }
 

@@ -7,7 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Parts, heading, lines, list, take_bottom, take_top};
+use super::{Parts, heading, heat, lines, list, take_bottom, take_top};
 use crate::{
     app::App,
     drill::full_name,
@@ -15,12 +15,16 @@ use crate::{
     number,
     rows::{all_points, error_ratios, rates, severity_style, slowest},
     text,
-    widget::{Cell, Column, Grid, bar, spark, time_axis},
+    widget::{AXIS_CELLS, Cell, Column, Grid, bar, spark, time_axis},
 };
 
 const BAR_CELLS: usize = 10;
 /// Rows of the pane below the list.
 const PANE_ROWS: u16 = 9;
+/// Rows of one anomaly's text, apart from its carriers.
+const TEXT_ROWS: u16 = 7;
+/// Rows of a heat map that is worth its place.
+const HEAT_ROWS: u16 = 8;
 
 /// The list, and the selected one below it where there is room.
 pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
@@ -54,6 +58,14 @@ pub(super) fn explain(app: &App, mut area: Rect, buf: &mut Buffer) {
         return lines(&[Line::default(), Line::from(said)], area, buf);
     };
     let mut chart = take_bottom(&mut area, 6);
+    let carriers = anomaly.explanation.as_ref().map_or(0, |e| e.carriers.len() as u16);
+    let spare = area.height.saturating_sub(TEXT_ROWS + carriers);
+    if spare >= HEAT_ROWS
+        && let Some(map) = app.snapshot.heat_map(What::AroundHeat, &anomaly.id)
+    {
+        let part = take_bottom(&mut area, spare);
+        heat::panel_of(app, map, "Latency around it", Rect { height: spare - 1, ..part }, buf);
+    }
     body(app, anomaly, area, buf);
     heading("Around it", "Enter goes to the traffic at that time", app, take_top(&mut chart, 1), buf);
     around(app, anomaly, chart, buf);
@@ -160,15 +172,15 @@ fn carriers(app: &App, a: &Anomaly, mut area: Rect, buf: &mut Buffer) {
 fn around(app: &App, a: &Anomaly, area: Rect, buf: &mut Buffer) {
     let Some(series) = app.snapshot.series(What::Around, &a.id) else { return };
     let points = all_points(Some(series));
-    let cells = usize::from(area.width.saturating_sub(12));
-    let chart = Rect { x: area.x + 10, width: cells as u16, ..area };
+    let cells = usize::from(area.width.saturating_sub(AXIS_CELLS + 1));
+    let chart = Rect { x: area.x + AXIS_CELLS, width: cells as u16, ..area };
     let kinds = [
         ("rate", rates(points), app.theme.accent),
         ("errors", error_ratios(points), app.theme.error),
         ("p99", slowest(points), app.theme.accent),
     ];
     for ((label, values, style), y) in kinds.into_iter().zip(area.y..area.bottom()) {
-        buf.set_stringn(area.x, y, format!("{label:>8}"), 9, app.theme.dim);
+        buf.set_stringn(area.x, y, format!("{label:>7}"), 9, app.theme.dim);
         buf.set_stringn(chart.x, y, spark(&values, cells), cells, style);
     }
     if area.height >= 5 {
@@ -179,7 +191,7 @@ fn around(app: &App, a: &Anomaly, area: Rect, buf: &mut Buffer) {
         };
         let (start, end) = (at(a.start), at(a.end.unwrap_or(series.range.to)));
         let under = format!("{}{}", " ".repeat(start), "▔".repeat(end.saturating_sub(start).max(1)));
-        buf.set_stringn(area.x, area.y + 3, format!("{:>8}", "anomaly"), 9, app.theme.dim);
+        buf.set_stringn(area.x, area.y + 3, format!("{:>7}", "anomaly"), 9, app.theme.dim);
         buf.set_stringn(chart.x, area.y + 3, under, cells, app.theme.warning);
         time_axis(series.range, Rect { y: area.y + 4, height: 1, ..chart }, &app.theme, buf);
     }
