@@ -15,8 +15,6 @@ use pitot_model::{
     api::{AgentRow, AnomalyKind, Severity, StoreStats},
 };
 
-use crate::alert::AlertStats;
-
 /// Upper bounds of the buckets in microseconds. Source: OpenTelemetry's advice for `http.server.request.duration`.
 const BOUNDS_US: [u64; 14] = [
     5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000, 2_500_000, 5_000_000,
@@ -52,12 +50,6 @@ pub struct Gauges {
     pub store: StoreStats,
     /// Numbers after this moment will grow.
     pub watermark: Timestamp,
-    /// What the detectors left out, by reason.
-    pub ignored: Vec<(&'static str, u64)>,
-    /// Route aliases that were not taken.
-    pub refused_aliases: u64,
-    /// What became of notifications.
-    pub notifications: AlertStats,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,17 +155,6 @@ impl Metrics {
         page.line("pitot_store_disk_bytes", &[], gauges.store.disk_bytes);
         page.head("pitot_store_windows", "gauge", "Windows in the store, over all cubes and levels.");
         page.line("pitot_store_windows", &[], gauges.store.windows);
-        page.head("pitot_detector_ignored_total", "counter", "What the detectors left out, by reason.");
-        for (reason, n) in &gauges.ignored {
-            page.line("pitot_detector_ignored_total", &[("reason", reason)], n);
-        }
-        page.head("pitot_aliases_refused_total", "counter", "Route aliases beyond the budget or in a circle.");
-        page.line("pitot_aliases_refused_total", &[], gauges.refused_aliases);
-        page.head("pitot_notifications_total", "counter", "Notifications to receivers, by result.");
-        let AlertStats { sent, retried, refused, dropped } = gauges.notifications;
-        for (result, n) in [("sent", sent), ("retried", retried), ("refused", refused), ("dropped", dropped)] {
-            page.line("pitot_notifications_total", &[("result", result)], n);
-        }
         page.head("pitot_build_info", "gauge", "Version of this program.");
         page.line("pitot_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         page.0
@@ -253,15 +234,7 @@ mod tests {
     use crate::store::contract::{at, report};
 
     fn gauges() -> Gauges {
-        Gauges {
-            agents: vec![],
-            open: BTreeMap::new(),
-            store: StoreStats::default(),
-            watermark: at(10),
-            ignored: vec![("late", 3)],
-            refused_aliases: 0,
-            notifications: AlertStats::default(),
-        }
+        Gauges { agents: vec![], open: BTreeMap::new(), store: StoreStats::default(), watermark: at(10) }
     }
 
     #[test]
@@ -280,7 +253,6 @@ mod tests {
             "pitot_transactions_total 12".into(),
             format!("pitot_coverage_total{{reason=\"{}\"}} 1", Reason::LineMalformed),
             "pitot_watermark_timestamp_seconds 10".into(),
-            "pitot_detector_ignored_total{reason=\"late\"} 3".into(),
         ] {
             assert!(page.lines().any(|line| line == want), "{want} in\n{page}");
         }

@@ -18,8 +18,9 @@ use crate::store::{Cube, StoreError};
 /// rolling up cheap.
 const DELTAS: usize = 8;
 
-/// Deltas that one round takes: bounds its memory. What is left takes further rounds.
+/// Deltas that one round takes, and their bytes in the full cube: bounds its memory. What is left takes further rounds.
 const ROUND: usize = 2_048;
+const ROUND_BYTES: u64 = 8 << 20;
 
 /// Deltas of one slot and resource, and their keys' numbers where they are stored at the level they are going to.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl Embedded {
     }
 
     fn round(&mut self) -> Result<(), StoreError> {
-        let taken: Vec<_> = self.fresh.iter().take(ROUND).map(|(&(start, number), &r)| (start, number, r)).collect();
+        let taken = self.taken()?;
         let (mut batch, mut head) = (self.db.batch(), self.head.clone());
         for cube in Cube::ALL {
             self.roll_cube(&mut batch, &mut head, cube, &taken)?;
@@ -50,6 +51,21 @@ impl Embedded {
             self.fresh.remove(&(start, number));
         }
         Ok(())
+    }
+
+    /// What the next round rolls up: (start, number, resource) of at least one delta.
+    fn taken(&self) -> Result<Vec<(Timestamp, u64, u64)>, StoreError> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        for (&(start, number), &resource) in self.fresh.iter().take(ROUND) {
+            let key = WindowKey { cube: Cube::Full, level: 0, start, resource, number };
+            let size = self.windows.size_of(key.bytes()).map_err(|e| open::error(e, &self.path))?;
+            bytes += u64::from(size.unwrap_or(0));
+            if bytes > ROUND_BYTES && !taken.is_empty() {
+                break;
+            }
+            taken.push((start, number, resource));
+        }
+        Ok(taken)
     }
 
     fn roll_cube(

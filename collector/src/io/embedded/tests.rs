@@ -52,6 +52,58 @@ fn what_was_appended_survives_a_process_that_never_closes() {
     }
 }
 
+#[test]
+fn random_actions_answer_as_the_engine_in_memory() {
+    for seed in 1..=4_u64 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut store, mut plain) = (open(dir.path()), crate::store::Memory::new(levels()));
+        let mut state = seed;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let (mut sequence, mut now) = (0, 40_000);
+        for step in 0..120 {
+            match next(8) {
+                0 => store.roll_up().expect("rolls up"),
+                1 => {
+                    drop(store);
+                    store = open(dir.path());
+                }
+                2 => {
+                    now += next(7_200) as i64;
+                    store.forget(at(now)).expect("forgets");
+                    plain.forget(at(now)).expect("forgets");
+                }
+                _ => {
+                    let start = |back: u64| (now - back as i64).div_euclid(10) * 10;
+                    let windows: Vec<_> = (0..1 + next(3)).map(|_| (start(next(30_000)), 1 + next(9))).collect();
+                    sequence += next(2);
+                    let report = report(sequence.max(1), &windows);
+                    let (a, b) = (store.append(&report, at(now)), plain.append(&report, at(now)));
+                    assert_eq!(a.expect("appends"), b.expect("appends"), "seed {seed}, step {step}");
+                }
+            }
+            let hour = |h: u64| (now / 3_600 - h as i64) * 3_600;
+            let asked = range(hour(next(12)), hour(0) + 3_600);
+            for cube in Cube::ALL {
+                for level in 0..4 {
+                    let place = format!("seed {seed}, step {step}, {cube:?}, level {level}");
+                    let total = count(&plain, cube, level, asked);
+                    assert_eq!(count(&store, cube, level, asked), total, "{place}");
+                    if total > 0 && step % 20 == 19 {
+                        assert_eq!(sum(&store, cube, level, asked), sum(&plain, cube, level, asked), "{place}");
+                    }
+                    assert_eq!(store.coverage(level, asked).ok(), plain.coverage(level, asked).ok(), "{place}");
+                    assert_eq!(store.horizon(level), plain.horizon(level), "{place}");
+                }
+            }
+            let (a, b) = (store.stats(), plain.stats());
+            assert_eq!((a.oldest, a.newest), (b.oldest, b.newest), "seed {seed}, step {step}");
+        }
+    }
+}
+
 /// What a killed process leaves behind is what the system has of its files: a copy of the directory, taken in the middle.
 #[test]
 fn what_was_appended_survives_a_kill_at_any_point() {

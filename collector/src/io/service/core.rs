@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 
 use super::{Config, OpenError, record::Record};
 use crate::{
-    alert::Router,
-    detect::Detector,
+    alert::{AlertStats, Router},
+    detect::{DetectStats, Detector},
     ingest::{self, Refusal},
     io::{clock::Clock, embedded::Embedded, notify::Notifier},
     metrics::{Gauges, Metrics},
@@ -36,6 +36,9 @@ const WAITING: usize = 512;
 /// Time between two rounds of forgetting.
 const FORGET: Duration = Duration::from_secs(600);
 
+/// Time between two looks at what was left out.
+const SAY: Duration = Duration::from_secs(60);
+
 /// See the module.
 pub(crate) struct Core {
     store: Box<dyn Store>,
@@ -51,12 +54,23 @@ pub(crate) struct Core {
     untold: u64,
     started: Timestamp,
     due: Due,
+    /// As the log has them.
+    losses: Losses,
     /// The last write that failed; nothing is ready until one succeeds.
     failed: Option<String>,
 }
 
+/// What was left out so far, by those who leave something out.
+#[derive(Clone, Copy, PartialEq, Default)]
+struct Losses {
+    detect: DetectStats,
+    refused_aliases: u64,
+    alerts: AlertStats,
+}
+
 /// When what was last done.
 struct Due {
+    say: Timestamp,
     persist: Timestamp,
     roll_up: Timestamp,
     forget: Timestamp,
@@ -92,7 +106,8 @@ impl Core {
             live,
             untold: 0,
             started: now,
-            due: Due { persist: now, roll_up: now, forget: Timestamp::EPOCH, is_dirty: false },
+            due: Due { say: now, persist: now, roll_up: now, forget: Timestamp::EPOCH, is_dirty: false },
+            losses: Losses::default(),
             failed: None,
         })
     }
@@ -186,24 +201,8 @@ impl Core {
     /// The page for Prometheus.
     pub(crate) fn metrics(&self, now: Timestamp) -> String {
         let open = self.record.open_by_kind();
-        let detect = self.detector.stats();
-        let ignored = vec![
-            ("late", detect.late),
-            ("window_too_long", detect.too_long),
-            ("cells", detect.ignored_cells),
-            ("series", detect.ignored_series),
-            ("consumers", detect.ignored_consumers),
-            ("anomalies", detect.not_opened),
-        ];
-        self.metrics.render(&Gauges {
-            agents: self.agents().agents,
-            open,
-            store: self.store.stats(),
-            watermark: self.watermark(now),
-            ignored,
-            refused_aliases: self.store.ledger().refused_aliases(),
-            notifications: self.notifier.as_ref().map(Notifier::stats).unwrap_or_default(),
-        })
+        let (agents, store) = (self.agents().agents, self.store.stats());
+        self.metrics.render(&Gauges { agents, open, store, watermark: self.watermark(now) })
     }
 
     /// Whether the last write succeeded.
@@ -249,11 +248,28 @@ impl Core {
             self.store.forget(present)?;
             self.due.forget = present;
         }
+        if is_due(self.due.say, SAY) {
+            self.say_losses();
+            self.due.say = now;
+        }
         if self.due.is_dirty && is_due(self.due.persist, PERSIST) {
             self.store.persist()?;
             (self.due.persist, self.due.is_dirty) = (now, false);
         }
         Ok(())
+    }
+
+    /// What was left out since the last time, in the log.
+    fn say_losses(&mut self) {
+        let losses = Losses {
+            detect: DetectStats { judged: 0, ..self.detector.stats() },
+            refused_aliases: self.store.ledger().refused_aliases(),
+            alerts: self.notifier.as_ref().map(|n| AlertStats { sent: 0, ..n.stats() }).unwrap_or_default(),
+        };
+        if losses != self.losses {
+            tracing::warn!(?losses.detect, losses.refused_aliases, ?losses.alerts, "left out so far");
+            self.losses = losses;
+        }
     }
 
     /// What retention is counted back from: the clock, or the newest window where nothing is kept on disk. So a
