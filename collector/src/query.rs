@@ -1,8 +1,8 @@
 //! Questions about traffic: from a query of the API to its answer.
 //!
 //! In: [`TableQuery`](pitot_model::api::TableQuery), `SeriesQuery`, `HeatMapQuery` and a store. Out: the answer, exact in
-//! its counts and with merged histograms. Three steps: [`plan`] picks the smallest cube that can answer and the coarsest
-//! slots that tile the range; [`gather`] reads those and sums what [`select`] lets through; one file per answer
+//! its counts and with merged histograms. Three steps: `plan` picks the smallest cube that can answer and the coarsest
+//! slots that tile the range; `gather` reads those and sums what `select` lets through; one file per answer
 //! shapes it. Names are compared once per window's dictionary, never per cell.
 
 mod gather;

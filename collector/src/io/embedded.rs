@@ -5,7 +5,7 @@
 //!
 //! Appending writes deltas to the finest level only, with a note in `waiting`. [`Store::roll_up`] takes all that waits,
 //! adds it to every coarser level and removes the notes in one batch. Until then, reading a coarser level adds the
-//! waiting deltas. A slot of which many deltas have gathered is summed on the way. Layout of the keys: [`key`].
+//! waiting deltas. A slot of which many deltas have gathered is summed on the way. Layout of the keys: `key.rs`.
 
 mod key;
 mod open;

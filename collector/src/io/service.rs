@@ -123,7 +123,7 @@ impl Collector {
         api::router(self.clone())
     }
 
-    /// Serves the API until `shutdown` resolves, then lets connections end, for [`STOP`] at most.
+    /// Serves the API until `shutdown` resolves, then lets connections end, for ten seconds at most.
     pub async fn serve(
         &self,
         listener: tokio::net::TcpListener,

@@ -1,5 +1,7 @@
 //! `POST /api/v1/reports`: the way in. In: a body from a stranger. Out: [`Accepted`], or why not.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     body::{Body, to_bytes},
@@ -8,11 +10,17 @@ use axum::{
 };
 use pitot_model::{api::Accepted, budget};
 
+use tokio::time::timeout;
+
 use super::{Answer, ApiError};
 use crate::{
     ingest::{Encoding, Refusal},
     io::service::Collector,
 };
+
+/// How long a body may take to come: a report of the greatest size over a line of 2 Mbit/s.
+const PATIENCE: Duration = Duration::from_secs(60);
+const SLOW: &str = "the body took longer than a minute; send smaller reports";
 
 pub(super) async fn post(State(c): State<Collector>, headers: HeaderMap, body: Body) -> Answer<Accepted> {
     match read(&headers, body).await {
@@ -32,7 +40,9 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<(bytes::Bytes, Encoding
     if announced.is_some_and(|n| n > budget::REPORT_BYTES) {
         return Err(Refusal::TooLarge.problem().into());
     }
-    let bytes = to_bytes(body, budget::REPORT_BYTES).await.map_err(|e| {
+    let read = timeout(PATIENCE, to_bytes(body, budget::REPORT_BYTES)).await;
+    let read = read.map_err(|_| ApiError::new(408, "slow", "the body did not come in time", SLOW.into()))?;
+    let bytes = read.map_err(|e| {
         let cause = std::error::Error::source(&e);
         let is_limit = cause.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if is_limit {
