@@ -110,9 +110,9 @@ impl Printer {
         if self.raw {
             put("client", self.text(record.client));
         }
-        put("method", if transaction.is_some() { self.text(record.method) } else { Value::Null });
+        put("method", transaction.map_or(Value::Null, |_| self.text(record.method)));
         put("host", self.text(record.host));
-        put("path", if transaction.is_some() { self.target(record) } else { Value::Null });
+        put("path", transaction.map_or(Value::Null, |_| self.target(record)));
         put("status", record.status.map_or(Value::Null, Value::from));
         put("request_body_len", record.request_bytes.map_or(Value::Null, Value::from));
         put("bytes", record.response_bytes.map_or(Value::Null, Value::from));

@@ -69,11 +69,14 @@ impl Enricher {
         &self.settings
     }
 
-    /// The transaction of a record. Fails with [`Reason::RequestUnreadable`] where no method or target could be read.
+    /// The transaction of a record. Fails with [`Reason::RequestUnreadable`] where no target could be read. Logs that do
+    /// not hold methods have transactions of the method `_OTHER`.
     ///
     /// Its route is a shape or a configured template: what words are values is learned later, over all of them.
     pub fn enrich<'a>(&'a mut self, record: &Record<'a>) -> Result<Transaction<'a>, Reason> {
-        if record.method.is_empty() || record.target.is_empty() {
+        let is_readable =
+            if record.method.is_empty() { looks_like_path(record.target.raw) } else { !record.target.is_empty() };
+        if !is_readable {
             return Err(Reason::RequestUnreadable);
         }
         let method = method::name(record.method.raw);
@@ -166,4 +169,12 @@ impl Enricher {
         self.remembered.insert(id.to_vec(), name);
         evidence
     }
+}
+
+/// Whether a target stands for a request even where no method does: a path or an absolute URL.
+fn looks_like_path(target: &[u8]) -> bool {
+    target.starts_with(b"/")
+        || target.starts_with(b"http://")
+        || target.starts_with(b"https://")
+        || target.starts_with(b"\\/")
 }

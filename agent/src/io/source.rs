@@ -93,10 +93,14 @@ impl Pieces {
         let name = spec.path.to_string_lossy().into_owned();
         let mut reader = open(&spec.path, &name)?;
         let mut carry = Vec::new();
-        let broken = |error: io::Error| SourceError::Broken { path: name.clone(), error: error.to_string() };
-        reader.by_ref().take(budget::CHUNK_BYTES as u64).read_to_end(&mut carry).map_err(broken)?;
-        if carry.is_empty() {
-            return Err(SourceError::Empty(name));
+        let read = reader.by_ref().take(budget::CHUNK_BYTES as u64).read_to_end(&mut carry);
+        let broken = read.err().map(|error| error.to_string());
+        match &broken {
+            Some(error) if carry.is_empty() => {
+                return Err(SourceError::Broken { path: name, error: error.clone() });
+            }
+            None if carry.is_empty() => return Err(SourceError::Empty(name)),
+            _ => {}
         }
         let lines: Vec<&[u8]> = carry.split(|&b| b == b'\n').take(SAMPLE_LINES).collect();
         let has_directives = lines.iter().any(|l| l.starts_with(b"#Fields:"));
