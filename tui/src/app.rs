@@ -220,15 +220,22 @@ impl App {
             Some((why, advice)) => self.lost(why, advice),
             None => self.link = Link::Up,
         }
-        if let Some(status) = self.snapshot.status() {
-            // The first answer says where the data is; only now the rest can be asked.
-            self.is_wanted |= self.extent.is_none();
-            if !self.travel.is_frozen() {
-                self.extent = Some(Extent::new(status));
-            }
+        if let Some(extent) = self.snapshot.status().map(Extent::new).filter(|_| !self.travel.is_frozen()) {
+            self.learn(extent);
         }
         let ids = self.ids();
         self.drill.top_mut().cursor.settle(&ids);
+    }
+
+    /// Takes news of where the data is; what was asked before it may have been the wrong time.
+    fn learn(&mut self, extent: Extent) {
+        let Some(before) = self.extent.replace(extent) else {
+            self.is_wanted = true;
+            return;
+        };
+        let is_first_data = before.oldest.is_none() && extent.oldest.is_some();
+        self.is_wanted |= is_first_data;
+        self.is_stale |= extent.is_elsewhere(self.travel.range(&before), self.travel.range(&extent));
     }
 
     fn lost(&mut self, why: String, advice: String) {

@@ -42,9 +42,10 @@ pub(crate) fn traffic(app: &App, by: GroupBy) -> Option<Traffic> {
 
     let mut columns =
         vec![Column::text("", 1, 250), Column::name(title(by), if by == GroupBy::Route { 22 } else { 16 })];
-    let has_service = by == GroupBy::Route && scope.service.is_none();
+    let services = table.rows.windows(2).any(|pair| pair[0].key.service != pair[1].key.service);
+    let has_service = by == GroupBy::Route && scope.service.is_none() && services;
     if has_service {
-        columns.push(Column { max: 20, ..Column::text("SERVICE", 10, 100) });
+        columns.push(Column { max: 20, ..Column::text("SERVICE", 10, 185) });
     }
     if by == GroupBy::Consumer {
         columns.push(Column::text("KNOWN BY", 11, 60));

@@ -112,6 +112,13 @@ impl Extent {
         }
     }
 
+    /// Whether two ranges are apart by more than rounding to windows, and the way of an answer, explain.
+    pub(crate) fn is_elsewhere(&self, a: TimeRange, b: TimeRange) -> bool {
+        let slack = self.window * 3 + Duration::from_secs(30);
+        let apart = |a: Timestamp, b: Timestamp| a.since(b).max(b.since(a)) > slack;
+        apart(a.from, b.from) || apart(a.to, b.to)
+    }
+
     /// The part of a range where there can be data: what rates are divided by.
     pub(crate) fn covered(&self, range: TimeRange) -> Duration {
         let from = self.oldest.map_or(range.from, |o| o.max(range.from));

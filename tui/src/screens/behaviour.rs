@@ -32,6 +32,16 @@ fn the_first_question_is_where_the_data_is() {
 }
 
 #[test]
+fn data_of_another_time_is_asked_for_as_soon_as_it_is_known() {
+    let mut s = Stage::new(World::Empty, (120, 40));
+    s.send(Event::LiveLink(true));
+    s.app.now = Timestamp::from_secs(fake::NOW + 86_400 * 300);
+    s.world = World::Shop;
+    s.press("r");
+    assert!(s.screen().contains("checkout") && !s.screen().contains("updating"), "{}", s.screen());
+}
+
+#[test]
 fn drilling_narrows_the_filter_and_widens_it_again() {
     let mut s = stage();
     for (keys, view, filter) in [

@@ -1,7 +1,5 @@
 //! The top three lines: where one is in the API and in time, the views, and the totals of what is on screen.
 
-use std::time::Duration;
-
 use pitot_model::api::{GroupBy, Table};
 use ratatui::{
     buffer::Buffer,
@@ -148,10 +146,7 @@ fn coverage(app: &App, table: &Table, parts: &mut Parts<'static>) {
 /// Whether the numbers are still those of another range than the one above them.
 fn is_outdated(app: &App, table: &Table) -> bool {
     let Some(extent) = &app.extent else { return false };
-    let (asked, got) = (app.travel.range(extent), table.range);
-    // Ranges are rounded to windows, and the end moves on between two answers.
-    let slack = extent.window * 3 + Duration::from_secs(30);
-    asked.len().abs_diff(got.len()) > slack || asked.to.since(got.to).max(got.to.since(asked.to)) > slack
+    extent.is_elsewhere(app.travel.range(extent), table.range)
 }
 
 /// How far the data goes: numbers after it will grow.
