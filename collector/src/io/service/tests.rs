@@ -203,6 +203,47 @@ async fn bad_reports_are_refused_and_counted() {
 }
 
 #[tokio::test]
+async fn reports_of_newer_versions_and_forgotten_incarnations_are_refused() {
+    let bench = Bench::new(None);
+    let mut newer = wire::encode_report(&shifted(1, &[(-20, 1)]));
+    // Behind the magic, the first field is the version.
+    assert_eq!(newer[4..6], [8, 1]);
+    newer[5] = 2;
+    let reply = bench.post(newer, "").await;
+    assert_eq!((reply.status, reply.json::<Problem>().kind.as_str()), (422, "/problems/newer-report"));
+    let mut report = shifted(1, &[(-20, 1)]);
+    for incarnation in 10..20 {
+        report.agent.incarnation = incarnation;
+        assert_eq!(bench.ship(&report).await.status, 200);
+    }
+    report.agent.incarnation = 10;
+    let reply = bench.ship(&report).await;
+    assert_eq!((reply.status, reply.json::<Problem>().kind.as_str()), (409, "/problems/stale"));
+}
+
+#[tokio::test]
+async fn live_readers_hear_of_the_anomalies_that_they_asked_for() {
+    let bench = Bench::new(None);
+    let listen = async |q: &str| {
+        let request = Request::get(format!("/api/v1/live?q={q}")).body(Body::empty()).expect("a request");
+        bench.router.clone().oneshot(request).await.expect("answers").into_body().into_data_stream()
+    };
+    let (mut errors, mut latency) = (listen("kind:errors").await, listen("kind:latency").await);
+    bench.play(1..=48, 41..=48).await;
+    let told = loop {
+        let event = errors.next().await.expect("the stream goes on").expect("reads");
+        if event.starts_with(b"event: anomaly") {
+            break String::from_utf8_lossy(&event).into_owned();
+        }
+    };
+    assert!(told.contains("\"kind\":\"errors\""), "{told}");
+    bench.collector.close().await;
+    while let Some(event) = latency.next().await {
+        assert!(!event.expect("reads").starts_with(b"event: anomaly"));
+    }
+}
+
+#[tokio::test]
 async fn live_readers_are_told_of_new_data_until_the_end() {
     let bench = Bench::new(None);
     let request = Request::get("/api/v1/live").body(Body::empty()).expect("a request");
