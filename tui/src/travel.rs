@@ -30,26 +30,33 @@ impl Default for Span {
 }
 
 impl Span {
-    fn longer(self) -> Self {
+    /// The next longer one; everything, where that is not longer than the data.
+    fn longer(self, held: Option<Duration>) -> Self {
         let steps = STEPS_MIN.map(|m| Duration::from_secs(m * 60));
         match self {
             Self::All => Self::All,
-            Self::Last(d) => steps.into_iter().find(|s| *s > d).map_or(Self::All, Self::Last),
+            Self::Last(d) => {
+                let next = steps.into_iter().find(|s| *s > d).filter(|s| held.is_none_or(|held| *s < held));
+                next.map_or(Self::All, Self::Last)
+            }
         }
     }
 
-    fn shorter(self) -> Self {
+    /// The next shorter one that shows less of the data than now.
+    fn shorter(self, held: Option<Duration>) -> Self {
+        let shown = match self {
+            Self::All => held.unwrap_or(Duration::MAX),
+            Self::Last(d) => held.map_or(d, |held| held.min(d)),
+        };
         let mut steps = STEPS_MIN.map(|m| Duration::from_secs(m * 60)).into_iter().rev();
-        match self {
-            Self::All => steps.next().map_or(Self::All, Self::Last),
-            Self::Last(d) => steps.find(|s| *s < d).map_or(self, Self::Last),
-        }
+        steps.find(|s| *s < shown).map_or(self, Self::Last)
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Last(d) if d.as_secs() == 60 => f.write_str("1m"),
             Self::Last(d) if d.as_secs() == 3_600 => f.write_str("1h"),
             Self::Last(d) if d.as_secs() == 86_400 => f.write_str("1d"),
             Self::Last(d) => f.write_str(&number::span(*d)),
@@ -100,6 +107,11 @@ impl Extent {
         };
         let edge = edge.min(status.now + window).ceil(window);
         Self { oldest: status.store.oldest, edge, now: status.now, window }
+    }
+
+    /// Length of the data that there is; `None` while there is none.
+    fn held(&self) -> Option<Duration> {
+        self.oldest.map(|oldest| self.edge.since(oldest))
     }
 
     /// Data that goes further arrived.
@@ -237,12 +249,12 @@ impl Travel {
         }
     }
 
-    pub(crate) fn longer(&mut self) {
-        self.span = self.span.longer();
+    pub(crate) fn longer(&mut self, extent: &Extent) {
+        self.span = self.span.longer(extent.held());
     }
 
-    pub(crate) fn shorter(&mut self) {
-        self.span = self.span.shorter();
+    pub(crate) fn shorter(&mut self, extent: &Extent) {
+        self.span = self.span.shorter(extent.held());
     }
 }
 
@@ -260,7 +272,7 @@ mod tests {
 
     #[test]
     fn spans_as_text() {
-        for text in ["5m", "15m", "1h", "6h", "1d", "7d", "all", "90s"] {
+        for text in ["1m", "5m", "15m", "1h", "6h", "1d", "7d", "all", "90s"] {
             assert_eq!(text.parse::<Span>().map(|s| s.to_string()).as_deref(), Ok(text));
         }
         for text in ["", "5", "1s", "500d", "soon"] {
@@ -269,16 +281,25 @@ mod tests {
     }
 
     #[test]
-    fn plus_and_minus_step_through_spans() {
-        let mut t = Travel::new(Span::Last(Duration::from_secs(60)));
-        let mut seen = Vec::new();
-        for _ in 0..8 {
-            t.longer();
-            seen.push(t.span.to_string());
+    fn plus_and_minus_step_through_what_looks_different() {
+        let seen = |from: &str, held: Option<u64>, step: fn(Span, Option<Duration>) -> Span| {
+            let mut span: Span = from.parse().expect("a span");
+            let steps = std::iter::repeat_with(|| {
+                span = step(span, held.map(Duration::from_secs));
+                span.to_string()
+            });
+            steps.take(7).collect::<Vec<_>>().join(" ")
+        };
+        for (from, held, longer, shorter) in [
+            ("1m", None, "5m 15m 1h 6h 1d 7d all", "1m 1m 1m 1m 1m 1m 1m"),
+            ("all", None, "all all all all all all all", "7d 1d 6h 1h 15m 5m 5m"),
+            ("all", Some(4_000), "all all all all all all all", "1h 15m 5m 5m 5m 5m 5m"),
+            ("15m", Some(4_000), "1h all all all all all all", "5m 5m 5m 5m 5m 5m 5m"),
+            ("1d", Some(700), "all all all all all all all", "5m 5m 5m 5m 5m 5m 5m"),
+        ] {
+            assert_eq!(seen(from, held, Span::longer), longer, "{from} {held:?}");
+            assert_eq!(seen(from, held, Span::shorter), shorter, "{from} {held:?}");
         }
-        assert_eq!(seen, ["5m", "15m", "1h", "6h", "1d", "7d", "all", "all"]);
-        t.shorter();
-        assert_eq!(t.span.to_string(), "7d");
     }
 
     #[test]

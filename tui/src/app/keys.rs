@@ -104,10 +104,8 @@ impl App {
             Action::Explain => self.explain(),
             Action::NextAnomaly => self.next_anomaly(1),
             Action::PreviousAnomaly => self.next_anomaly(-1),
-            Action::Longer => self.travel.longer(),
-            Action::Shorter => self.travel.shorter(),
             Action::Live => self.travel.live(),
-            Action::Freeze | Action::Earlier | Action::Later => self.travel(action),
+            Action::Freeze | Action::Earlier | Action::Later | Action::Longer | Action::Shorter => self.travel(action),
             _ => {}
         }
     }
@@ -117,6 +115,15 @@ impl App {
         let moved = match action {
             Action::Earlier => self.travel.earlier(extent),
             Action::Later => self.travel.later(extent),
+            Action::Longer | Action::Shorter => {
+                let before = self.travel.span;
+                if action == Action::Longer {
+                    self.travel.longer(extent);
+                } else {
+                    self.travel.shorter(extent);
+                }
+                before != self.travel.span
+            }
             _ => {
                 self.travel.toggle_freeze(extent);
                 true
@@ -125,7 +132,9 @@ impl App {
         if !moved {
             self.say(match action {
                 Action::Earlier => "the oldest data is on screen",
-                _ => "the newest data is on screen",
+                Action::Later => "the newest data is on screen",
+                Action::Longer => "all data is on screen",
+                _ => "there is no shorter range; :range 1m shows a minute",
             });
         }
     }

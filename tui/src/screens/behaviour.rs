@@ -127,8 +127,10 @@ fn brackets_travel_in_time() {
         s.press(keys);
         assert_eq!(to(&s), Some(want), "{keys}");
     }
+    s.press("+");
+    assert_eq!(s.app.travel.span.to_string(), "1h");
     s.press("++");
-    assert_eq!(s.app.travel.span.to_string(), "6h");
+    assert_eq!(s.app.travel.span.to_string(), "all", "there are two hours of data");
 }
 
 #[test]
