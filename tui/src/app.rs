@@ -11,8 +11,8 @@ use std::{collections::VecDeque, time::Duration};
 use crossterm::event::KeyEventKind;
 use pitot_client::Error;
 use pitot_model::{
-    Timestamp,
-    api::{Anomaly, GroupBy, LiveEvent, Row, RowKey, State},
+    TimeRange, Timestamp,
+    api::{Anomaly, GroupBy, LiveEvent, Row, RowKey, SortBy, State},
 };
 use ratatui::Frame;
 
@@ -59,6 +59,9 @@ pub(crate) struct App {
     batch: u64,
     is_waiting: bool,
     asked_at: Timestamp,
+    /// What time and order the last batch asked for, and the last one that was answered.
+    asked: Option<(TimeRange, SortBy)>,
+    answered: Option<(TimeRange, SortBy)>,
     /// How long the last batch took, by ticks.
     took: Duration,
     /// Ask without waiting for the refresh: one went elsewhere.
@@ -116,6 +119,8 @@ impl App {
             batch: 0,
             is_waiting: false,
             asked_at: Timestamp::EPOCH,
+            asked: None,
+            answered: None,
             took: Duration::ZERO,
             is_wanted: true,
             is_stale: false,
@@ -199,6 +204,12 @@ impl App {
         self.is_waiting
     }
 
+    /// Whether the numbers are still those of another range than the one above them.
+    pub(crate) fn is_outdated(&self) -> bool {
+        let (Some(extent), Some((answered, _))) = (&self.extent, self.answered) else { return false };
+        extent.is_elsewhere(self.travel.range(extent), answered)
+    }
+
     fn say(&mut self, text: impl Into<String>) {
         self.notice = Some((text.into(), self.now + NOTICE));
     }
@@ -218,7 +229,7 @@ impl App {
         }
         match unreachable {
             Some((why, advice)) => self.lost(why, advice),
-            None => self.link = Link::Up,
+            None => (self.link, self.answered) = (Link::Up, self.asked),
         }
         if let Some(extent) = self.snapshot.status().map(Extent::new).filter(|_| !self.travel.is_frozen()) {
             self.learn(extent);

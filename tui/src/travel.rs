@@ -124,7 +124,7 @@ impl Extent {
         }
     }
 
-    /// Whether two ranges are apart by more than rounding to windows, and the way of an answer, explain.
+    /// Whether two ranges are further apart than the data moves on while an answer is on its way.
     pub(crate) fn is_elsewhere(&self, a: TimeRange, b: TimeRange) -> bool {
         let slack = self.window * 3 + Duration::from_secs(30);
         let apart = |a: Timestamp, b: Timestamp| a.since(b).max(b.since(a)) > slack;

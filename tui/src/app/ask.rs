@@ -33,14 +33,15 @@ impl App {
             return None;
         }
         let mut questions = self.questions();
-        if self.travel.is_frozen() {
+        let asked = self.extent.map(|e| (self.travel.range(&e), self.drill.top().sort));
+        if self.travel.is_frozen() && asked == self.answered {
             questions.retain(|q| !self.snapshot.has(&q.slot));
         }
         (self.is_wanted, self.is_stale) = (false, false);
         if questions.is_empty() {
             return None;
         }
-        self.asked_at = self.now;
+        (self.asked_at, self.asked) = (self.now, asked);
         self.batch += 1;
         self.is_waiting = true;
         Some(Command::Ask { batch: self.batch, questions })

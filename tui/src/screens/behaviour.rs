@@ -114,7 +114,12 @@ fn frozen_asks_nothing_more_until_one_goes_elsewhere() {
     assert!(s.screen().contains("FROZEN 08:45:00"));
     let what = asked(&mut s, "2", 0);
     assert!(what.contains(&What::Rows(GroupBy::Route)) && !what.contains(&What::Status));
-    let what = asked(&mut s, " ", 0);
+    let what = asked(&mut s, "[", 0);
+    assert!(what.contains(&What::Rows(GroupBy::Route)), "another time");
+    let what = asked(&mut s, "s", 0);
+    assert!(what.contains(&What::Rows(GroupBy::Route)), "another order");
+    s.press(".");
+    let what = asked(&mut s, "  ", 0);
     assert!(what.contains(&What::Rows(GroupBy::Route)));
     assert!(s.screen().contains("LIVE"));
 }
@@ -131,6 +136,18 @@ fn brackets_travel_in_time() {
     assert_eq!(s.app.travel.span.to_string(), "1h");
     s.press("++");
     assert_eq!(s.app.travel.span.to_string(), "all", "there are two hours of data");
+}
+
+#[test]
+fn numbers_of_another_range_are_marked_until_theirs_come() {
+    let mut s = stage();
+    let Some(Command::Ask { batch, questions }) = s.app.handle(Event::Key(KeyCode::Char('[').into())).pop() else {
+        unreachable!("it asks");
+    };
+    assert!(s.screen().contains("updating …"));
+    let answers = questions.into_iter().map(|q| (q.slot, Ok(fake::answer(World::Shop, &q.ask)))).collect();
+    s.app.handle(Event::Answers { batch, answers });
+    assert!(!s.screen().contains("updating …"));
 }
 
 #[test]

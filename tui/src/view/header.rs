@@ -132,7 +132,7 @@ fn totals(app: &App, cells: usize) -> Line<'static> {
     parts.pair(70, "out", format!("{mark}{}", number::bytes(t.response_bytes)), strong, app);
     coverage(app, table, &mut parts);
     data_end(app, table, &mut parts);
-    if is_outdated(app, table) {
+    if app.is_outdated() {
         parts.add(250, vec![Span::styled("updating …", app.theme.warning)]);
     }
     parts.fit(cells, 3)
@@ -141,12 +141,6 @@ fn totals(app: &App, cells: usize) -> Line<'static> {
 fn coverage(app: &App, table: &Table, parts: &mut Parts<'static>) {
     let style = if table.coverage.is_full() { app.theme.strong } else { app.theme.warning };
     parts.pair(220, "seen", number::percent(table.coverage.ratio()), style, app);
-}
-
-/// Whether the numbers are still those of another range than the one above them.
-fn is_outdated(app: &App, table: &Table) -> bool {
-    let Some(extent) = &app.extent else { return false };
-    extent.is_elsewhere(app.travel.range(extent), table.range)
 }
 
 /// How far the data goes: numbers after it will grow.
