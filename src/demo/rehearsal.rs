@@ -7,7 +7,8 @@ use pitot_collector::detect::{DetectConfig, Detector};
 use pitot_model::{Consumer, Evidence, Resource, Route, Sketch, Stats, Status, Timestamp, Window};
 
 use super::{
-    Incident, Made, Sightings, Truth, Verdict, consumers::CONSUMERS, incidents::Timeline, judge, random::Random,
+    Incident, Made, Sightings, Truth, consumers::CONSUMERS, incidents::Timeline, judge, random::Random,
+    summary::Verdict,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
