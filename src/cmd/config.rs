@@ -7,7 +7,12 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use pitot_collector::{Config, Retention, detect::DetectConfig};
+use pitot_collector::{
+    Config, Retention,
+    alert::{self, AlertConfig},
+    detect::DetectConfig,
+    store::Levels,
+};
 use serde::{Deserialize, Serialize};
 
 use super::sources;
@@ -111,13 +116,14 @@ pub(crate) struct CollectorFile {
     pub(crate) window: Duration,
     pub(crate) retention: Retention,
     pub(crate) detect: DetectConfig,
+    pub(crate) alerts: AlertConfig,
 }
 
 impl Default for CollectorFile {
     fn default() -> Self {
-        let Config { window, retention, detect, .. } = Config::default();
+        let Config { window, retention, detect, alerts, .. } = Config::default();
         let listen = DEFAULT_URL.trim_start_matches("http://").to_owned();
-        Self { listen, data: PathBuf::new(), window, retention, detect }
+        Self { listen, data: PathBuf::new(), window, retention, detect, alerts }
     }
 }
 
@@ -125,13 +131,16 @@ impl CollectorFile {
     /// What is wrong with the values, all of it.
     pub(crate) fn problems(&self) -> Vec<String> {
         let key = format!("listen = \"{}\"", self.listen);
-        match self.listen.parse::<SocketAddr>() {
+        let mut problems = match self.listen.parse::<SocketAddr>() {
             Err(_) => vec![format!("{key}: use an address and a port, such as 127.0.0.1:7077")],
             Ok(address) if !address.ip().is_loopback() => {
                 vec![format!("{key}: there is no access control yet, so only loopback is allowed; use 127.0.0.1")]
             }
             Ok(_) => Vec::new(),
-        }
+        };
+        problems.extend(Levels::new(self.window, &self.retention).err().map(|e| e.to_string()));
+        problems.extend(alert::Router::new(&self.alerts, 0).err().map(|e| e.to_string()));
+        problems
     }
 
     /// What it means.
@@ -141,7 +150,7 @@ impl CollectorFile {
             window: self.window,
             retention: self.retention.clone(),
             detect: self.detect.clone(),
-            ..Config::default()
+            alerts: self.alerts.clone(),
         }
     }
 }
