@@ -22,6 +22,8 @@ mod explain;
 mod novelty;
 mod open;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod scenarios;
 mod series;
 mod slot;
@@ -240,6 +242,8 @@ impl Detector {
             since.iter().flat_map(|(_, facts)| facts).filter(|f| candidate.scope.holds(&f.key)).collect();
         let scope =
             explain::narrowest(candidate.scope.clone(), signal, &inside, since.len(), &self.table, &self.config);
+        let all: Vec<&Fact> = since.iter().flat_map(|(_, facts)| facts).collect();
+        let scope = explain::settled(scope, signal, &all, &self.config);
         if self.is_explained(candidate, &scope, &inside) {
             self.table.reset(&candidate.scope, signal);
             return;

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     config::DetectConfig,
-    evidence::{Counts, apart},
+    evidence::{Counts, ERRORS, SLOW, apart},
     series::{Signal, Table, greatest},
     slot::{Fact, Scope, is_somebody},
 };
@@ -28,6 +28,8 @@ pub(super) enum Part {
 
 /// Nats by which a part and the rest must differ, so that chance or sheer size does not name it.
 const APART_NATS: f64 = 6.0;
+/// Nats below which a rest is as expected.
+const CHANCE_NATS: f64 = 3.0;
 /// Parts of one dimension that are told apart in an explanation; more are not looked at.
 const PARTS: usize = 64;
 /// Least share of a change to be named as a carrier.
@@ -125,12 +127,47 @@ pub(super) fn narrowest(
         let sign = if signal == Signal::Down { -1.0 } else { 1.0 };
         let Some(part) = greatest(&parts, |c| sign * c.excess()) else { continue };
         let c = parts[&part];
-        let carries = sign * c.excess() >= config.carrier_share * sign * total.excess();
-        if carries && stands_out(signal, c, total) {
+        if carries(signal, c, total, config) && stands_out(signal, c, total) {
             scope = part.narrow(&scope);
         }
     }
     scope
+}
+
+/// Takes the version or the route out of a name again where the rest is off as well: a version may be noticed for what
+/// one route does on all versions, and a route for what one version does on all routes. `facts` are all there are.
+pub(super) fn settled(mut scope: Scope, signal: Signal, facts: &[&Fact], config: &DetectConfig) -> Scope {
+    if signal.is_rate() {
+        return scope;
+    }
+    let sum = |scope: &Scope| {
+        let inside = facts.iter().filter(|f| scope.holds(&f.key));
+        inside.fold(Counts::default(), |mut sum, f| (sum.add(counts(f, signal)), sum).1)
+    };
+    let without_version = |s: &Scope| Scope { version: None, ..s.clone() };
+    let without_route = |s: &Scope| Scope { route: None, ..s.clone() };
+    let wider: [&dyn Fn(&Scope) -> Scope; 2] = [&without_version, &without_route];
+    for widen in wider {
+        let wide = widen(&scope);
+        let (part, total) = (sum(&scope), sum(&wide));
+        let is_named = carries(signal, part, total, config) && stands_out(signal, part, total);
+        if total.n > part.n && !is_named {
+            scope = wide;
+        }
+    }
+    scope
+}
+
+/// Whether the part carries nearly all of the change; or most of it, where the rest is not off by more than chance.
+fn carries(signal: Signal, part: Counts, total: Counts, config: &DetectConfig) -> bool {
+    let sign = if signal == Signal::Down { -1.0 } else { 1.0 };
+    let (mine, all) = (sign * part.excess(), sign * total.excess());
+    let rest_nats = match signal {
+        Signal::Errors => ERRORS.best(total.minus(part)),
+        Signal::Slow => SLOW.best(total.minus(part)),
+        Signal::Up | Signal::Down => f64::INFINITY,
+    };
+    mine >= config.carrier_share * all || (mine >= all / 2.0 && rest_nats < CHANCE_NATS)
 }
 
 /// Whether the part differs from the rest and is not merely most of the traffic. One who floods is named anyhow.

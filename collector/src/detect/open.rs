@@ -284,7 +284,7 @@ impl Open {
         };
         let a = &mut self.anomaly;
         a.observed = match self.signal {
-            Signal::Down if a.affected > 0 => a.observed.min(seen),
+            Signal::Down => a.observed.min(seen),
             _ => a.observed.max(seen),
         };
     }

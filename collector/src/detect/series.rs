@@ -91,6 +91,8 @@ impl Explained {
 struct Series {
     /// Windows since it was first seen.
     age: u32,
+    /// Windows in which it was seen.
+    seen: u32,
     /// Windows since it was last seen.
     idle: u32,
     now: Now,
@@ -194,6 +196,12 @@ impl Table {
         self.forget(config.max_series);
         out.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.scope.cmp(&b.scope)));
         out
+    }
+
+    /// Series in memory.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.series.len()
     }
 
     /// Requests per window expected of a series; the least level where it is not known, or not long enough.
@@ -328,7 +336,8 @@ impl Series {
                 }
             };
             tell(Signal::Up, self.up.push(at, Model::Count(ratio), now, config.line_nats));
-            if scope.consumer.is_none() {
+            // What was seen once is not silent.
+            if scope.consumer.is_none() && self.seen >= config.warmup_windows {
                 tell(Signal::Down, self.down.push(at, Model::Count(1.0 / ratio), now, config.line_nats));
             }
         }
@@ -368,6 +377,7 @@ impl Series {
             normal.now = Sketch::new();
         }
         self.age = self.age.saturating_add(1);
+        self.seen = self.seen.saturating_add(u32::from(self.now.is_seen));
         self.idle = if self.now.is_seen { 0 } else { self.idle.saturating_add(1) };
         self.now = Now::default();
     }

@@ -45,6 +45,10 @@ pub(super) struct Shop {
     pub(super) requests_per_s: f64,
     /// Relative to the mean, over a period of windows.
     pub(super) swing: Option<(f64, f64)>,
+    /// Deviation of the logarithm by which rate and durations of a whole window vary together, beyond chance.
+    pub(super) weather: f64,
+    /// Of this window.
+    slower: f64,
     n: i64,
 }
 
@@ -54,7 +58,15 @@ pub(super) fn route(index: usize) -> Route {
 
 impl Shop {
     pub(super) fn new(seed: u64, width: Duration) -> Self {
-        Self { rng: Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1), width, requests_per_s: 150.0, swing: None, n: 0 }
+        Self {
+            rng: Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            width,
+            requests_per_s: 150.0,
+            swing: None,
+            weather: 0.0,
+            slower: 1.0,
+            n: 0,
+        }
     }
 
     /// The start of the window that comes next.
@@ -77,6 +89,8 @@ impl Shop {
             .collect();
         let seconds = self.width.as_secs_f64();
         let swing = self.swing.map_or(1.0, |(depth, period)| 1.0 + depth * (TAU * self.n as f64 / period).sin());
+        let swing = swing * (self.weather * self.rng.normal()).exp();
+        self.slower = (self.weather * self.rng.normal()).exp();
         self.n += 1;
         if incident == Incident::Silence {
             windows.iter_mut().for_each(|w| w.routes.clear());
@@ -101,7 +115,7 @@ impl Shop {
 
     fn request(&mut self, windows: &mut [Window], route: usize, consumer: usize, incident: Incident) {
         let version = usize::from(self.rng.unit() < 0.5);
-        let mut ms = ROUTES[route].3 * (0.5 * self.rng.normal()).exp();
+        let mut ms = ROUTES[route].3 * self.slower * (0.5 * self.rng.normal()).exp();
         let mut failed = self.rng.unit() < 0.002;
         match incident {
             Incident::Slow(r, times) if r == route => ms *= times,
