@@ -15,6 +15,7 @@ pub mod semconv;
 mod sketch;
 mod time;
 mod transaction;
+pub mod varint;
 mod window;
 pub mod wire;
 

@@ -4,14 +4,18 @@
 //! `lowest = 1`, `highest = 3_600_000_000` (one hour), three digits: values below 2,048 have a bucket each, and every
 //! further power of two is cut in 1,024 buckets, so a bucket is at most 1/1,024 of its values wide.
 //!
-//! Counts are a sorted list of (bucket, count) until a dense array is smaller. Beside them the exact sum, least and
-//! greatest value are kept: they merge as well, and make mean, min and max exact.
+//! Counts are a sorted list of (bucket, count) until a dense array is quicker, and nothing at all while one bucket holds
+//! everything: most cells of a short window hold one value. Beside them the exact sum, least and greatest value are
+//! kept: they merge as well, and make mean, min and max exact.
 
+mod counts;
 mod dense;
+mod packed;
 mod v2;
 
 use std::fmt;
 
+use counts::Counts;
 pub use dense::DenseSketch;
 pub use v2::V2Error;
 
@@ -21,9 +25,6 @@ const HALF: u64 = 1024;
 const LINEAR: u64 = 2 * HALF;
 /// Buckets up to the one of [`Sketch::MAX_US`], inclusive.
 const BUCKETS: usize = index_of(Sketch::MAX_US) + 1;
-/// Buckets in use above which a dense array of `u64` takes less room than `u16` and `u64` each.
-const DENSE_FROM: usize = BUCKETS * 8 / 10;
-
 /// A mergeable histogram of durations in microseconds, within 0.1 % at every quantile.
 ///
 /// Source: HdrHistogram (Gil Tene), <https://hdrhistogram.org>.
@@ -35,19 +36,11 @@ pub struct Sketch {
     clipped: u64,
     /// Exact, saturating.
     sum_us: u64,
-    /// Meaningless while `n == 0`.
-    min_us: u64,
-    /// Meaningless while `n == 0`.
-    max_us: u64,
+    /// Zero while `n == 0`; lies in the first bucket otherwise.
+    min_us: u32,
+    /// Zero while `n == 0`; lies in the last bucket otherwise. `min_us <= max_us`
+    max_us: u32,
     counts: Counts,
-}
-
-#[derive(Clone)]
-enum Counts {
-    /// Same length; `index` ascends, `count` has no zero.
-    Sparse { index: Vec<u16>, count: Vec<u64> },
-    /// [`BUCKETS`] long.
-    Dense(Box<[u64]>),
 }
 
 /// A range of values and how many were recorded in it.
@@ -81,11 +74,11 @@ impl Sketch {
             return;
         }
         let value = us.min(Self::MAX_US);
-        self.note(value, value, value.saturating_mul(n), n);
+        self.counts.add(self.single(), self.n, index_of(value), n);
+        self.note(value as u32, value as u32, value.saturating_mul(n), n);
         if us > Self::MAX_US {
             self.clipped += n;
         }
-        self.counts.add(index_of(value), n);
     }
 
     /// Adds all that another sketch recorded.
@@ -93,9 +86,13 @@ impl Sketch {
         if other.n == 0 {
             return;
         }
+        if self.n == 0 {
+            self.clone_from(other);
+            return;
+        }
+        self.counts.merge(self.single(), self.n, &other.counts, other.single(), other.n);
         self.note(other.min_us, other.max_us, other.sum_us, other.n);
         self.clipped += other.clipped;
-        self.counts.merge(&other.counts);
     }
 
     /// Recorded values.
@@ -125,42 +122,41 @@ impl Sketch {
 
     /// Exact least value in microseconds; `None` while nothing was recorded.
     pub fn min_us(&self) -> Option<u64> {
-        (self.n > 0).then_some(self.min_us)
+        (self.n > 0).then_some(u64::from(self.min_us))
     }
 
     /// Exact greatest value in microseconds; `None` while nothing was recorded.
     pub fn max_us(&self) -> Option<u64> {
-        (self.n > 0).then_some(self.max_us)
+        (self.n > 0).then_some(u64::from(self.max_us))
     }
 
     /// The duration below or at which a share `q` of the recorded values lies (nearest rank).
     ///
     /// `q` is a quantile in `[0, 1]`, others are clamped. The answer is in microseconds, within 0.1 % of the exact one
-    /// and never outside the exact least and greatest value. `None` while nothing was recorded.
+    /// and never outside the exact least and greatest value; 0 asks for the least. `None` while nothing was recorded.
     ///
     /// Source: HdrHistogram, "value at quantile".
     pub fn quantile_us(&self, q: f64) -> Option<u64> {
         let rank = self.rank(q)?;
         let mut seen = 0;
-        for (i, count) in self.counts.iter() {
+        for (i, count) in self.iter() {
             seen += count;
             if seen >= rank {
-                return Some(high_of(i).clamp(self.min_us, self.max_us));
+                return Some(self.shown(i, q));
             }
         }
-        Some(self.max_us)
+        self.max_us()
     }
 
     /// Several quantiles in one pass; `qs` must ascend, or the answers are those of the greatest so far.
     pub fn quantiles_us<const N: usize>(&self, qs: [f64; N]) -> Option<[u64; N]> {
-        self.rank(0.0)?;
-        let mut out = [self.max_us; N];
+        let mut out = [self.max_us()?; N];
         let mut next = 0;
         let mut seen = 0;
-        for (i, count) in self.counts.iter() {
+        for (i, count) in self.iter() {
             seen += count;
             while next < N && self.rank(qs[next]).is_some_and(|rank| seen >= rank) {
-                out[next] = high_of(i).clamp(self.min_us, self.max_us);
+                out[next] = self.shown(i, qs[next]);
                 next += 1;
             }
         }
@@ -173,32 +169,55 @@ impl Sketch {
             return 0.0;
         }
         let limit = index_of(us.min(Self::MAX_US));
-        let above: u64 = self.counts.iter().filter(|&(i, _)| i > limit).map(|(_, c)| c).sum();
+        let above: u64 = self.iter().filter(|&(i, _)| i > limit).map(|(_, c)| c).sum();
         above as f64 / self.n as f64
     }
 
     /// The recorded buckets, ascending.
     pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
-        self.counts.iter().map(|(i, count)| Bucket { low_us: low_of(i), high_us: high_of(i), count })
+        self.iter().map(|(i, count)| Bucket { low_us: low_of(i), high_us: high_of(i), count })
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        match &self.counts {
-            Counts::Sparse { index, count } => index.capacity() * 2 + count.capacity() * 8,
-            Counts::Dense(counts) => counts.len() * 8,
-        }
+        self.counts.heap_bytes()
     }
 
     /// Restores the exact numbers that the V2 encoding does not carry; what contradicts the buckets is ignored.
     #[must_use]
     pub fn with_exact(mut self, sum_us: u64, min_us: u64, max_us: u64, clipped: u64) -> Self {
-        let fits = |exact: u64, bound: u64| index_of(exact.min(Self::MAX_US)) == index_of(bound);
-        if self.n > 0 && fits(min_us, self.min_us) && fits(max_us, self.max_us) {
-            (self.sum_us, self.min_us, self.max_us) = (sum_us, min_us, max_us);
+        let (min_us, max_us) = (min_us.min(Self::MAX_US), max_us.min(Self::MAX_US));
+        let fits = |exact: u64, bound: u32| index_of(exact) == index_of(u64::from(bound));
+        if self.n > 0 && min_us <= max_us && fits(min_us, self.min_us) && fits(max_us, self.max_us) {
+            (self.sum_us, self.min_us, self.max_us) = (sum_us, min_us as u32, max_us as u32);
             self.clipped = clipped.min(self.n);
         }
         self
+    }
+
+    /// Appends a bucket behind all others, when a sketch is read. Leaves the greatest value and the sum to the caller.
+    fn push(&mut self, i: usize, n: u64) {
+        self.counts.push(self.single(), self.n, i, n);
+        if self.n == 0 {
+            self.min_us = low_of(i) as u32;
+        }
+        self.n += n;
+    }
+
+    /// Buckets with a count, ascending.
+    fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.counts.iter(self.single(), self.n)
+    }
+
+    /// The bucket that holds everything, where there is only one.
+    fn single(&self) -> usize {
+        index_of(u64::from(self.min_us))
+    }
+
+    /// The value that stands for a bucket which the quantile `q` lies in.
+    fn shown(&self, i: usize, q: f64) -> u64 {
+        let end = if q > 0.0 { high_of(i) } else { low_of(i) };
+        end.clamp(u64::from(self.min_us), u64::from(self.max_us))
     }
 
     fn rank(&self, q: f64) -> Option<u64> {
@@ -206,9 +225,9 @@ impl Sketch {
         (self.n > 0).then(|| rank.clamp(1, self.n))
     }
 
-    fn note(&mut self, min: u64, max: u64, sum: u64, n: u64) {
+    fn note(&mut self, min: u32, max: u32, sum: u64, n: u64) {
         self.min_us = if self.n == 0 { min } else { self.min_us.min(min) };
-        self.max_us = if self.n == 0 { max } else { self.max_us.max(max) };
+        self.max_us = self.max_us.max(max);
         self.sum_us = self.sum_us.saturating_add(sum);
         self.n += n;
     }
@@ -217,11 +236,8 @@ impl Sketch {
 /// Two sketches are equal when they recorded the same; how the counts are held does not matter.
 impl PartialEq for Sketch {
     fn eq(&self, other: &Self) -> bool {
-        self.n == other.n
-            && self.clipped == other.clipped
-            && self.sum_us == other.sum_us
-            && (self.n == 0 || (self.min_us, self.max_us) == (other.min_us, other.max_us))
-            && self.counts.iter().eq(other.counts.iter())
+        let exact = |s: &Self| (s.n, s.clipped, s.sum_us, s.min_us, s.max_us);
+        exact(self) == exact(other) && self.iter().eq(other.iter())
     }
 }
 
@@ -231,87 +247,8 @@ impl fmt::Debug for Sketch {
     }
 }
 
-impl Default for Counts {
-    fn default() -> Self {
-        Self::Sparse { index: Vec::new(), count: Vec::new() }
-    }
-}
-
-impl Counts {
-    fn add(&mut self, i: usize, n: u64) {
-        match self {
-            Self::Dense(counts) => counts[i] += n,
-            Self::Sparse { index, count } => match index.binary_search(&(i as u16)) {
-                Ok(at) => count[at] += n,
-                Err(at) => {
-                    index.insert(at, i as u16);
-                    count.insert(at, n);
-                    self.densify();
-                }
-            },
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        match (&mut *self, other) {
-            (Self::Dense(_), _) => {
-                for (i, n) in other.iter() {
-                    self.add(i, n);
-                }
-            }
-            (Self::Sparse { index, count }, Self::Sparse { index: from, count: add }) if !from.is_empty() => {
-                (*index, *count) = union(index, count, from, add);
-                self.densify();
-            }
-            (Self::Sparse { .. }, Self::Sparse { .. }) => {}
-            (Self::Sparse { .. }, Self::Dense(_)) => {
-                let mut dense = other.clone();
-                dense.merge(self);
-                *self = dense;
-            }
-        }
-    }
-
-    fn densify(&mut self) {
-        if let Self::Sparse { index, count } = self
-            && index.len() > DENSE_FROM
-        {
-            let mut dense = vec![0; BUCKETS].into_boxed_slice();
-            for (&i, &n) in index.iter().zip(count.iter()) {
-                dense[i as usize] = n;
-            }
-            *self = Self::Dense(dense);
-        }
-    }
-
-    /// Buckets with a count, ascending.
-    fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let (index, count, dense): (&[u16], &[u64], &[u64]) = match self {
-            Self::Sparse { index, count } => (index, count, &[]),
-            Self::Dense(counts) => (&[], &[], counts),
-        };
-        let sparse = index.iter().zip(count).map(|(&i, &n)| (i as usize, n));
-        sparse.chain(dense.iter().copied().enumerate().filter(|&(_, n)| n > 0))
-    }
-}
-
-/// The sum of two sorted lists of counts.
-fn union(ai: &[u16], ac: &[u64], bi: &[u16], bc: &[u64]) -> (Vec<u16>, Vec<u64>) {
-    let mut index = Vec::with_capacity(ai.len() + bi.len());
-    let mut count = Vec::with_capacity(ai.len() + bi.len());
-    let (mut a, mut b) = (0, 0);
-    while a < ai.len() || b < bi.len() {
-        let take_a = b == bi.len() || (a < ai.len() && ai[a] <= bi[b]);
-        let take_b = a == ai.len() || (b < bi.len() && bi[b] <= ai[a]);
-        index.push(if take_a { ai[a] } else { bi[b] });
-        count.push(if take_a { ac[a] } else { 0 } + if take_b { bc[b] } else { 0 });
-        a += usize::from(take_a);
-        b += usize::from(take_b);
-    }
-    (index, count)
-}
-
 /// The bucket of a value, which must not exceed [`Sketch::MAX_US`] or 2^32.
+#[inline]
 const fn index_of(us: u64) -> usize {
     let power = 64 - (us | (LINEAR - 1)).leading_zeros() - LINEAR.trailing_zeros();
     (power as u64 * HALF + (us >> power)) as usize
@@ -387,6 +324,38 @@ mod tests {
     }
 
     #[test]
+    fn counts_wider_than_an_entry_add_up() {
+        let wide = 1 << 50;
+        let mut s = sketch(&[1_000, 5_000_000]);
+        s.record_n(7_000, wide);
+        let mut one = Sketch::new();
+        one.record_n(7_000, wide);
+        s.merge(&one);
+        one.merge(&s);
+        for (sketch, n) in [(&s, 2 * wide + 2), (&one, 3 * wide + 2)] {
+            let counts: Vec<u64> = sketch.buckets().map(|b| b.count).collect();
+            assert_eq!((sketch.count(), counts), (n, vec![1, n - 2, 1]));
+        }
+    }
+
+    #[test]
+    fn exact_numbers_that_contradict_the_buckets_are_ignored() {
+        let mut bytes = Vec::new();
+        sketch(&[4_097]).write_v2(&mut bytes);
+        let read = Sketch::read_v2(&bytes).expect("reads");
+        for (min, max, want) in [(4_097, 4_097, 4_097), (4_098, 4_097, 4_096), (1, 4_097, 4_096), (4_097, 9_999, 4_096)]
+        {
+            let s = read.clone().with_exact(4_097, min, max, 0);
+            assert_eq!((s.min_us(), s.quantile_us(0.0)), (Some(want), Some(want)), "{min} {max}");
+        }
+    }
+
+    #[test]
+    fn the_least_value_is_the_quantile_zero() {
+        assert_eq!(sketch(&[2_884, 2_104]).quantile_us(0.0), Some(2_104));
+    }
+
+    #[test]
     fn nothing_recorded_has_no_quantile() {
         assert_eq!(Sketch::new().quantile_us(0.5), None);
         assert_eq!(Sketch::new().quantiles_us(QS), None);
@@ -415,7 +384,7 @@ mod tests {
             values.iter().for_each(|&v| h.record(v).expect("in range"));
             let all = s.quantiles_us(QS).expect("not empty");
             for (q, got) in QS.into_iter().zip(all) {
-                let clamp = |v: u64| v.clamp(s.min_us, s.max_us);
+                let clamp = |v: u64| v.clamp(u64::from(s.min_us), u64::from(s.max_us));
                 prop_assert_eq!(clamp(h.value_at_quantile(q)), got, "q {}", q);
                 prop_assert_eq!(s.quantile_us(q), Some(got));
             }
@@ -444,8 +413,9 @@ mod tests {
             let read: Histogram<u64> = Deserializer::new().deserialize(&mut &ours[..]).expect("reads");
             prop_assert_eq!(read.len(), s.count());
             let back = Sketch::read_v2(&theirs).expect("reads");
-            prop_assert!(back.counts.iter().eq(s.counts.iter()));
-            prop_assert_eq!(back.with_exact(s.sum_us, s.min_us, s.max_us, s.clipped), s);
+            prop_assert!(back.iter().eq(s.iter()));
+            let (min, max) = (s.min_us().unwrap_or(0), s.max_us().unwrap_or(0));
+            prop_assert_eq!(back.with_exact(s.sum_us, min, max, s.clipped), s);
         }
 
         #[test]

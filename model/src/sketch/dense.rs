@@ -3,7 +3,7 @@
 //! In: microseconds. Out: a [`Sketch`]. It costs [`DenseSketch::HEAP_BYTES`] whatever it holds, so its owner decides who
 //! is busy enough to get one.
 
-use super::{BUCKETS, Counts, Sketch, index_of};
+use super::{BUCKETS, Sketch, index_of};
 
 /// A recorder with an array slot per bucket.
 #[derive(Debug, Clone)]
@@ -51,12 +51,10 @@ impl DenseSketch {
         if self.n == 0 {
             return out;
         }
-        let (index, count) =
-            self.slots.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, &n)| (i as u16, u64::from(n))).unzip();
-        let mut counts = Counts::Sparse { index, count };
-        counts.densify();
-        let (n, clipped, sum_us, min_us, max_us) = (self.n, self.clipped, self.sum_us, self.min_us, self.max_us);
-        out.merge(&Sketch { n, clipped, sum_us, min_us, max_us, counts });
+        let mut recorded = Sketch::new();
+        self.slots.iter().enumerate().filter(|(_, n)| **n > 0).for_each(|(i, n)| recorded.push(i, u64::from(*n)));
+        let (clipped, sum_us, min_us, max_us) = (self.clipped, self.sum_us, self.min_us as u32, self.max_us as u32);
+        out.merge(&Sketch { clipped, sum_us, min_us, max_us, ..recorded });
         out
     }
 }

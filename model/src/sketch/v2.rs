@@ -8,7 +8,7 @@
 //!
 //! Source: HdrHistogram's `AbstractHistogram.encodeIntoByteBuffer`, version 2.
 
-use super::{BUCKETS, Bucket, Counts, Sketch, high_of, low_of};
+use super::{BUCKETS, Bucket, Sketch, high_of};
 
 pub(super) const HEADER: [u8; 40] = {
     let mut h = [0; 40];
@@ -49,7 +49,7 @@ impl Sketch {
         let start = out.len();
         out.extend_from_slice(&HEADER);
         let mut next = 0;
-        for (i, count) in self.counts.iter() {
+        for (i, count) in self.iter() {
             match i - next {
                 0 => {}
                 1 => write_zigzag(out, 0),
@@ -75,7 +75,6 @@ impl Sketch {
         let payload = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
         let mut rest = rest.get(..payload).ok_or(V2Error::Cut)?;
         let (mut sketch, mut i) = (Self::new(), 0usize);
-        let (mut index, mut count) = (Vec::new(), Vec::new());
         while !rest.is_empty() {
             let value = read_zigzag(&mut rest)?;
             if value <= 0 {
@@ -85,22 +84,14 @@ impl Sketch {
             if i >= BUCKETS {
                 return Err(V2Error::Range);
             }
-            sketch.n = sketch.n.checked_add(value as u64).filter(|&n| n <= i64::MAX as u64).ok_or(V2Error::Range)?;
-            index.push(i as u16);
-            count.push(value as u64);
+            sketch.n.checked_add(value as u64).filter(|&n| n <= i64::MAX as u64).ok_or(V2Error::Range)?;
+            sketch.push(i, value as u64);
+            sketch.max_us = high_of(i).min(Self::MAX_US) as u32;
             i += 1;
         }
-        sketch.counts = Counts::Sparse { index, count };
-        sketch.counts.densify();
-        sketch.bounds_from_buckets();
-        Ok(sketch)
-    }
-
-    fn bounds_from_buckets(&mut self) {
         let middle = |b: Bucket| (b.low_us + b.high_us) / 2;
-        self.sum_us = self.buckets().fold(0, |sum: u64, b| sum.saturating_add(middle(b).saturating_mul(b.count)));
-        self.min_us = self.counts.iter().next().map_or(0, |(i, _)| low_of(i));
-        self.max_us = self.counts.iter().last().map_or(0, |(i, _)| high_of(i).min(Self::MAX_US));
+        sketch.sum_us = sketch.buckets().fold(0, |sum, b| sum.saturating_add(middle(b).saturating_mul(b.count)));
+        Ok(sketch)
     }
 }
 
