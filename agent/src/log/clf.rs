@@ -152,8 +152,12 @@ fn value<'a>(class: &Class, text: &'a [u8]) -> &'a [u8] {
 /// Reads up to the bytes sent; the position behind them.
 #[inline]
 pub(super) fn head<'a>(line: &'a [u8], out: &mut Record<'a>) -> Result<usize, Skip> {
-    let space = scan::find(line, 0, b' ').ok_or(malformed("client", 0))?;
-    let open = if line[space..].starts_with(b" - - [") {
+    let open = if let Some(space) = plain_client(line) {
+        out.client = Text::plain(&line[..space]);
+        space + 5
+    } else if let space = scan::find(line, 0, b' ').ok_or(malformed("client", 0))?
+        && line[space..].starts_with(NOBODY)
+    {
         out.client = Text::plain(request::address(&line[..space], Pick::First));
         space + 5
     } else {
@@ -165,7 +169,7 @@ pub(super) fn head<'a>(line: &'a [u8], out: &mut Record<'a>) -> Result<usize, Sk
         open
     };
     let close = if line.get(open + 27) == Some(&b']') {
-        out.time = time::clf(&line[open + 1..open + 27]);
+        out.time = line[open + 1..].first_chunk().and_then(|text| out.minute.clf(text));
         open + 27
     } else {
         let close = scan::find(line, open, b']').ok_or(cut("time", line))?;
@@ -180,11 +184,39 @@ pub(super) fn head<'a>(line: &'a [u8], out: &mut Record<'a>) -> Result<usize, Sk
     if let Some((method, target, protocol)) = request::split(Text::plain(&line[start..end])) {
         (out.method, out.target, out.protocol) = (method, target, protocol);
     }
-    let (status, at) = word(line, end + 2);
+    status_and_bytes(line, end + 1, out)
+}
+
+/// Between a client and the time where neither ident nor user is known.
+const NOBODY: &[u8] = b" - - [";
+
+/// The length of an IPv4 address that stands before [`NOBODY`].
+#[inline]
+fn plain_client(line: &[u8]) -> Option<usize> {
+    let len = scan::digits_and_dots(line).filter(|len| *len > 0)?;
+    line[len..].starts_with(NOBODY).then_some(len)
+}
+
+/// Reads ` 200 5`; the position behind it.
+#[inline]
+fn status_and_bytes(line: &[u8], at: usize, out: &mut Record<'_>) -> Result<usize, Skip> {
+    if let Some([b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', rest @ ..]) = line.get(at..)
+        && let Some((bytes, len)) = number::digits(rest)
+        && matches!(rest.get(len), None | Some(b' '))
+    {
+        out.status = Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'));
+        out.response_bytes = Some(bytes);
+        return Ok(at + 5 + len);
+    }
+    odd_status_and_bytes(line, at + 1, out)
+}
+
+fn odd_status_and_bytes(line: &[u8], start: usize, out: &mut Record<'_>) -> Result<usize, Skip> {
+    let (status, at) = word(line, start);
     out.status = match status {
         [] => return Err(cut("status", line)),
         b"-" | b"0" | b"000" => None,
-        _ => Some(number::status(status).ok_or(malformed("status", end + 2))?),
+        _ => Some(number::status(status).ok_or(malformed("status", start))?),
     };
     let (bytes, at) = match word(line, at + 1) {
         ([], _) => return Err(cut("bytes", line)),

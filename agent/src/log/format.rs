@@ -138,14 +138,14 @@ impl Format {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut farthest: Option<Skip> = None;
         for alternative in self.layouts.iter() {
-            *out = Record::default();
+            out.clear();
             match alternative.parse(line, out) {
                 Ok(()) => return Ok(()),
                 Err(skip) if farthest.is_none_or(|f| skip.at > f.at) => farthest = Some(skip),
                 Err(_) => {}
             }
         }
-        *out = Record::default();
+        out.clear();
         Err(explain(line, farthest))
     }
 

@@ -46,6 +46,17 @@ pub(super) fn uint(text: &[u8]) -> Option<u64> {
     Some(n)
 }
 
+/// The number of up to nine digits that `text` begins with, and how many they are.
+#[inline]
+pub(super) fn digits(text: &[u8]) -> Option<(u64, usize)> {
+    let (mut n, mut len) = (0_u64, 0);
+    while let Some(d) = text.get(len).map(|b| b.wrapping_sub(b'0')).filter(|d| *d <= 9) {
+        n = n.wrapping_mul(10).wrapping_add(u64::from(d));
+        len += 1;
+    }
+    (1..=9).contains(&len).then_some((n, len))
+}
+
 /// A status code, `1..=999`.
 #[inline]
 pub(super) fn status(text: &[u8]) -> Option<u16> {
@@ -65,12 +76,8 @@ pub(super) fn micros(text: &[u8], unit: Unit) -> Option<u64> {
 /// `None` for anything out of the ordinary.
 #[inline]
 pub(super) fn plain_seconds(text: &[u8]) -> Option<(u64, usize)> {
-    let (mut n, mut at) = (0_u64, 0);
-    while let Some(d) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d <= 9) {
-        n = n.wrapping_mul(10).wrapping_add(u64::from(d));
-        at += 1;
-    }
-    if at == 0 || at > 8 || text.get(at) != Some(&b'.') {
+    let (n, at) = digits(text)?;
+    if text.get(at) != Some(&b'.') {
         return None;
     }
     let [a, b, c, rest @ ..] = &text[at + 1..] else { return None };

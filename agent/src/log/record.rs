@@ -5,6 +5,8 @@
 
 use pitot_model::{Evidence, Protocol, Timestamp};
 
+use super::time::Minute;
+
 /// What the log says of one request. Absent text is empty; absent numbers are `None`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Record<'a> {
@@ -48,6 +50,8 @@ pub struct Record<'a> {
     pub trace_id: Text<'a>,
     /// `User-Agent`.
     pub user_agent: Text<'a>,
+    /// What the parser remembers from line to line; it says nothing about this one.
+    pub(super) minute: Minute,
 }
 
 /// Bytes of a line, and how special characters in them are written.
@@ -69,6 +73,14 @@ pub enum Escape {
     Json,
 }
 
+impl Record<'_> {
+    /// Empties it for the next line.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        *self = Self { minute: self.minute, ..Self::default() };
+    }
+}
+
 impl<'a> Text<'a> {
     /// Text that needs no decoding.
     pub const fn plain(raw: &'a [u8]) -> Self {
@@ -82,6 +94,7 @@ impl<'a> Text<'a> {
 
     /// The bytes that are meant: those of the line where they need no decoding, else decoded into `scratch`, which is
     /// cleared first. Escapes that JSON does not know (nginx's `\x16` in a JSON log) stay as they are.
+    #[inline]
     pub fn decode<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
     where
         'a: 'b,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use pitot_model::Protocol;
 
-use super::record::Text;
+use super::{record::Text, scan};
 
 /// Bytes of the longest method that is believed.
 const METHOD_BYTES: usize = 32;
@@ -16,7 +16,10 @@ const METHOD_BYTES: usize = 32;
 #[inline]
 pub(super) fn split<'a>(line: Text<'a>) -> Option<(Text<'a>, Text<'a>, Protocol)> {
     let raw = line.raw;
-    let space = raw.iter().take(METHOD_BYTES + 1).position(|b| !is_token(*b))?;
+    let space = match scan::capitals(raw) {
+        Some(len) => len,
+        None => raw.iter().take(METHOD_BYTES + 1).position(|b| !is_token(*b))?,
+    };
     if raw[space] != b' ' || matches!(raw[..space], [] | [b'-']) {
         return None;
     }

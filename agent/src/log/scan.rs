@@ -63,6 +63,34 @@ fn escaped_quote(line: &[u8], mut at: usize) -> Option<(usize, bool)> {
     Some((at, true))
 }
 
+/// The length of what `text` begins with of digits and dots (and `/`, which stands between them in ASCII): an IPv4
+/// address. `None` where it is as long as the text or nearly so.
+#[inline]
+pub(super) fn digits_and_dots(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let word = word(text, at)?;
+        // The high bit of a byte is set where it is above `9`, below `.`, or no ASCII. No sum leaves its byte.
+        let above = (word & !HIGH) + LOW * (0x7f - b'9' as u64);
+        let not_below = (word | HIGH) - LOW * b'.' as u64;
+        let other = (above | !not_below | word) & HIGH;
+        if other != 0 {
+            return Some(at + (other.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+}
+
+/// The length of a word of up to eight capital letters that `text` begins with and a blank follows: most methods.
+#[inline]
+pub(super) fn capitals(text: &[u8]) -> Option<usize> {
+    let word = word(text, 0)?;
+    let above = (word & !HIGH) + LOW * (0x7f - b'Z' as u64);
+    let not_below = (word | HIGH) - LOW * b'A' as u64;
+    let len = ((above | !not_below | word) & HIGH).trailing_zeros() as usize / 8;
+    (text.get(len) == Some(&b' ')).then_some(len)
+}
+
 /// The first position at or after `at` that holds no blank.
 #[inline]
 pub(super) fn skip_blanks(line: &[u8], mut at: usize) -> usize {
@@ -108,6 +136,27 @@ mod tests {
                     assert_eq!(find2(&line, from, b'"', b'\\'), want, "{len} {at} {from}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn runs_end_where_they_should() {
+        for (text, digits, letters) in [
+            ("1.2.3.4 - - [x", Some(7), None),
+            ("123.123.123.123 - -", Some(15), None),
+            ("2001:db8::1 - -", Some(4), None),
+            ("1.2.3.4é - - [", Some(7), None),
+            ("1.2.3.4", None, None),
+            ("GET /abc/def", Some(0), Some(3)),
+            ("OPTIONS / HTTP", Some(0), Some(7)),
+            ("PROPFIND / HTTP", Some(0), Some(8)),
+            ("PROPPATCH / HTTP", Some(0), None),
+            ("Get /abc/def", Some(0), None),
+            ("GE[ /abc/def", Some(0), None),
+            (" /abc/defg", Some(0), Some(0)),
+        ] {
+            assert_eq!(digits_and_dots(text.as_bytes()), digits, "{text}");
+            assert_eq!(capitals(text.as_bytes()), letters, "{text}");
         }
     }
 
