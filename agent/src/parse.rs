@@ -7,7 +7,7 @@ use pitot_model::{Reason, TimeRange, Transaction};
 
 use crate::{
     budget,
-    enrich::Enricher,
+    enrich::{Enricher, Numbers},
     log::{Format, Record},
     window::{Batch, Invalid},
 };
@@ -41,9 +41,10 @@ pub fn parse_piece(
     wanted: Wanted,
     batch: &mut Batch,
 ) {
-    each_line(piece, first_line, format, enricher, wanted, batch, |batch, _, line| {
-        if let Line::Transaction(record, transaction) = line {
-            batch.push(transaction, record.time.is_some());
+    batch.forget_numbers();
+    lines(piece, first_line, format, enricher, wanted, batch, |batch, _, record, enriched| {
+        if let Ok((transaction, numbers)) = enriched {
+            batch.push_numbered(&transaction, record.time.is_some(), numbers);
         }
     });
 }
@@ -58,12 +59,28 @@ pub fn each_line(
     batch: &mut Batch,
     mut visit: impl FnMut(&mut Batch, u64, Line<'_, '_>),
 ) {
+    lines(piece, first_line, format, enricher, wanted, batch, |batch, number, record, enriched| match enriched {
+        Ok((transaction, _)) => visit(batch, number, Line::Transaction(record, &transaction)),
+        Err(_) => visit(batch, number, Line::Unreadable(record)),
+    });
+}
+
+fn lines(
+    piece: &[u8],
+    first_line: u64,
+    format: &Format,
+    enricher: &mut Enricher,
+    wanted: Wanted,
+    batch: &mut Batch,
+    mut visit: impl FnMut(&mut Batch, u64, &Record<'_>, Result<(Transaction<'_>, Numbers), Reason>),
+) {
+    enricher.make_room();
     let (mut start, mut number) = (0, first_line);
     let mut counts = Counts::default();
+    let mut record = Record::default();
     while start < piece.len() {
         let end = memchr::memchr(b'\n', &piece[start..]).map_or(piece.len(), |n| start + n);
         let line = &piece[start..end];
-        let mut record = Record::default();
         let result = if line.len() > budget::LINE_BYTES {
             Err((Reason::LineTooLong, "", 0))
         } else {
@@ -77,13 +94,13 @@ pub fn each_line(
                 }
             }
             Ok(()) if record.time.is_some_and(|t| !wanted.range.contains(t)) => counts.add(Reason::OutOfRange),
-            Ok(()) => match enricher.enrich(&record) {
-                Ok(transaction) => visit(batch, number, Line::Transaction(&record, &transaction)),
-                Err(reason) => {
+            Ok(()) => {
+                let enriched = enricher.enrich_numbered(&record);
+                if let Err(reason) = enriched {
                     counts.add(reason);
-                    visit(batch, number, Line::Unreadable(&record));
                 }
-            },
+                visit(batch, number, &record, enriched);
+            }
         }
         number += 1;
         start = end + 1;

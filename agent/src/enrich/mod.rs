@@ -3,6 +3,7 @@
 //! In: [`Record`]s. Out: [`Transaction`]s. Raw credentials and query strings end here.
 
 mod consumer;
+mod known;
 mod learn;
 mod method;
 mod pseudonym;
@@ -12,7 +13,6 @@ mod template;
 
 use std::{sync::Arc, time::Duration};
 
-use hashbrown::HashMap;
 use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction};
 
 pub use consumer::{Identity, address, identify};
@@ -23,9 +23,8 @@ pub use target::path_of;
 pub use template::{Template, TemplateError, Templates};
 
 use crate::log::Record;
-
-/// Pseudonyms that an [`Enricher`] remembers; when it has more, it forgets them all and makes them again.
-const REMEMBERED: usize = 16_384;
+use known::Known;
+pub(crate) use known::Number;
 
 /// What the operator says about services, routes and consumers.
 #[derive(Clone)]
@@ -40,15 +39,25 @@ pub struct Settings {
     pub pseudonyms: Pseudonyms,
 }
 
-/// Turns records into transactions; one per thread, since it keeps scratch space and remembers pseudonyms.
+/// Turns records into transactions; one per thread, since it keeps scratch space and remembers names.
 pub struct Enricher {
     settings: Arc<Settings>,
-    /// By raw credential; a credential has one kind in a log.
-    remembered: HashMap<Vec<u8>, String>,
+    /// From shapes and the number of the method: routes.
+    routes: Known,
+    /// From identities and their kind: consumers.
+    consumers: Known,
     shape: Vec<u8>,
     service: String,
-    consumer: String,
     scratch: Vec<u8>,
+}
+
+/// Stand for names of a transaction; the same until [`Enricher::make_room`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    /// Of the method and the route together.
+    pub(crate) route: Number,
+    /// Of the evidence and the consumer together.
+    pub(crate) consumer: Number,
 }
 
 impl Enricher {
@@ -56,10 +65,10 @@ impl Enricher {
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,
-            remembered: HashMap::new(),
+            routes: Known::default(),
+            consumers: Known::default(),
             shape: Vec::new(),
             service: String::new(),
-            consumer: String::new(),
             scratch: Vec::new(),
         }
     }
@@ -74,59 +83,78 @@ impl Enricher {
     ///
     /// Its route is a shape or a configured template: what words are values is learned later, over all of them.
     pub fn enrich<'a>(&'a mut self, record: &Record<'a>) -> Result<Transaction<'a>, Reason> {
+        self.enrich_numbered(record).map(|(transaction, _)| transaction)
+    }
+
+    /// Forgets names when there are too many. [`Numbers`] given before mean nothing any more.
+    pub(crate) fn make_room(&mut self) {
+        self.routes.make_room();
+        self.consumers.make_room();
+    }
+
+    /// The same as [`Enricher::enrich`], with numbers that save looking the names up again.
+    #[inline]
+    pub(crate) fn enrich_numbered<'a>(&'a mut self, record: &Record<'a>) -> Result<(Transaction<'a>, Numbers), Reason> {
         let is_readable =
             if record.method.is_empty() { looks_like_path(record.target.raw) } else { !record.target.is_empty() };
         if !is_readable {
             return Err(Reason::RequestUnreadable);
         }
-        let method = method::name(record.method.raw);
+        let (method, method_number) = method::name(record.method.raw);
         self.read_route(record, method);
+        let text = |shape: &[u8]| String::from_utf8_lossy(shape).into_owned();
+        let route = self.routes.number(method_number, &self.shape, text);
         self.read_service(record);
-        let evidence = self.read_consumer(record);
-        Ok(Transaction {
+        let (consumer, evidence) = self.read_consumer(record);
+        let transaction = Transaction {
             service: &self.service,
-            version: std::str::from_utf8(record.version.raw).unwrap_or_default(),
+            version: utf8(record.version.raw),
             method,
-            route: std::str::from_utf8(&self.shape).unwrap_or_default(),
-            consumer: &self.consumer,
+            route: self.routes.name(route),
+            consumer: self.consumers.name(consumer),
             evidence,
             protocol: record.protocol,
             status: record.status.map_or(Status::NONE, Status::code),
             request_bytes: record.request_bytes.unwrap_or(0),
             response_bytes: record.response_bytes.unwrap_or(0),
             direction: Direction::Inbound,
-            trace_id: std::str::from_utf8(record.trace_id.raw).unwrap_or_default(),
+            trace_id: utf8(record.trace_id.raw),
             timing: Timing::Logged {
                 at: record.time.unwrap_or_default(),
                 at_start: record.time_is_start,
                 duration: record.duration_us.map(Duration::from_micros),
                 ttfb: record.ttfb_us.map(Duration::from_micros),
             },
-        })
+        };
+        Ok((transaction, Numbers { route, consumer }))
     }
 
     fn read_route(&mut self, record: &Record<'_>, method: &str) {
-        let path = path_of(record.target.decode(&mut self.scratch));
+        let target = record.target.decode(&mut self.scratch);
         self.shape.clear();
-        let configured = if self.settings.templates.is_empty() {
-            None
-        } else {
-            self.settings.templates.find(method.as_bytes(), path)
-        };
-        match configured {
+        if self.settings.templates.is_empty() && target.first() == Some(&b'/') {
+            // The shape ends where the path does: one pass finds both.
+            return write_shape(target, &mut self.shape);
+        }
+        let path = path_of(target);
+        match self.settings.templates.find(method.as_bytes(), path) {
             Some(template) => self.shape.extend_from_slice(template.as_bytes()),
             None => write_shape(path, &mut self.shape),
         }
     }
 
     fn read_service(&mut self, record: &Record<'_>) {
+        if record.service.is_empty() && record.host.is_empty() {
+            // So it is in all lines of most logs: nothing to do then.
+            let service = self.settings.service.as_ref().unwrap_or(&self.settings.default_service);
+            if self.service != *service {
+                self.service.clone_from(service);
+            }
+            return;
+        }
         self.service.clear();
         if let Some(service) = &self.settings.service {
             self.service.push_str(service);
-            return;
-        }
-        if record.service.is_empty() && record.host.is_empty() {
-            self.service.push_str(&self.settings.default_service);
             return;
         }
         let (named, host) = (record.service.decode(&mut self.scratch), record.host.raw);
@@ -142,33 +170,23 @@ impl Enricher {
         }
     }
 
-    fn read_consumer(&mut self, record: &Record<'_>) -> Evidence {
+    #[inline]
+    fn read_consumer(&mut self, record: &Record<'_>) -> (Number, Evidence) {
         let text = if record.consumer.is_empty() { record.user } else { record.consumer };
         let decoded = text.decode(&mut self.scratch);
         let Identity { id, evidence } = match record.consumer.is_empty() {
             false => identify(decoded, record.evidence, record.user.raw, record.client.raw),
             true => identify(b"", record.evidence, decoded, record.client.raw),
         };
-        self.consumer.clear();
-        if !matches!(evidence, Evidence::Key | Evidence::Token) {
-            match std::str::from_utf8(id) {
-                Ok(id) if !id.bytes().any(|b| b.is_ascii_control()) => self.consumer.push_str(id),
-                _ => self.consumer.push_str(&self.settings.pseudonyms.name(id, evidence)),
-            }
-            return evidence;
-        }
-        if let Some(name) = self.remembered.get(id) {
-            self.consumer.push_str(name);
-            return evidence;
-        }
-        let name = self.settings.pseudonyms.name(id, evidence);
-        self.consumer.push_str(&name);
-        if self.remembered.len() >= REMEMBERED {
-            self.remembered.clear();
-        }
-        self.remembered.insert(id.to_vec(), name);
-        evidence
+        let name = |id: &[u8]| self.settings.pseudonyms.name(id, evidence);
+        (self.consumers.number(evidence as u8, id, name), evidence)
     }
+}
+
+/// Names that are no text are absent. Most logs have none at all.
+#[inline]
+fn utf8(raw: &[u8]) -> &str {
+    if raw.is_empty() { "" } else { std::str::from_utf8(raw).unwrap_or_default() }
 }
 
 /// Whether a target stands for a request even where no method does: a path or an absolute URL.

@@ -21,42 +21,87 @@ pub(super) const MAYBE_HEX: &str = "{hex?}";
 /// Digits from which a number could be a hash without letters.
 const HASH_DIGITS: usize = 16;
 
-/// Appends the shape of a path. One pass over its bytes, and a second over segments that hold digits or hyphens.
+/// Appends the shape of a path; of a target that begins with `/`, too, since it ends where a query or fragment does.
+/// One pass over its bytes, and a second over segments that hold digits or hyphens.
 pub fn write_shape(path: &[u8], out: &mut Vec<u8>) {
     if path.first() != Some(&b'/') {
         // `*`, an authority, or no path at all.
         out.extend_from_slice(if path == b"*" || path.is_empty() { path } else { b"{authority}" });
         return;
     }
-    let (mut start, mut classes, mut n) = (1, 0, 0);
-    for (i, &b) in path.iter().enumerate().skip(1) {
-        if b != b'/' {
-            classes |= CLASS[b as usize];
-            continue;
+    // Words are not copied one by one, but with their neighbours when a value or the end comes.
+    let (mut copied, mut start) = (0, 1);
+    for n in 1.. {
+        if let Some(end) = uuid_end(path, start) {
+            out.extend_from_slice(&path[copied..start]);
+            out.extend_from_slice(b"{uuid}");
+            (copied, start) = (end, end);
         }
-        out.push(b'/');
-        write_segment(&path[start..i], classes, out);
-        (start, classes, n) = (i + 1, 0, n + 1);
-        if n == budget::ROUTE_SEGMENTS {
-            out.extend_from_slice(b"/*");
+        let (end, classes) = segment_end(path, start);
+        let segment = &path[start..end];
+        if classes & !(LETTERS | MARK) != 0 || segment.len() >= HASH_DIGITS {
+            out.extend_from_slice(&path[copied..start]);
+            write_odd_segment(segment, classes, out);
+            copied = end;
+        }
+        let is_last = path.get(end) != Some(&b'/');
+        if is_last || n == budget::ROUTE_SEGMENTS {
+            out.extend_from_slice(&path[copied..end]);
+            if !is_last {
+                out.extend_from_slice(b"/*");
+            }
             return;
         }
+        start = end + 1;
     }
-    out.push(b'/');
-    write_segment(&path[start..], classes, out);
+}
+
+/// Where the UUID ends that the segment from `start` on is, if it is one. Its hyphens give it away, which saves looking
+/// at every byte twice.
+#[inline]
+fn uuid_end(path: &[u8], start: usize) -> Option<usize> {
+    let end = start + 36;
+    let s: &[u8; 36] = path.get(start..end)?.first_chunk()?;
+    let ends_there = path.get(end).is_none_or(|&b| CLASS[b as usize] == END);
+    if [s[8], s[13], s[18], s[23]] != *b"----" || !ends_there {
+        return None;
+    }
+    let groups = [&s[..8], &s[9..13], &s[14..18], &s[19..23], &s[24..]];
+    let classes = groups.iter().fold(0, |mask, group| mask | classes_of(group));
+    (classes & !(DIGIT | HEX_LOWER | HEX_UPPER) == 0).then_some(end)
+}
+
+/// Where the segment that begins at `start` ends, and what it is made of.
+#[inline]
+fn segment_end(path: &[u8], start: usize) -> (usize, u16) {
+    let mut classes = 0;
+    for (i, &b) in path[start..].iter().enumerate() {
+        let class = CLASS[b as usize];
+        if class == END {
+            return (start + i, classes);
+        }
+        classes |= class;
+    }
+    (path.len(), classes)
 }
 
 /// Bits of the characters that a segment is made of.
-const DIGIT: u8 = 1;
-const HEX_LOWER: u8 = 2;
-const HEX_UPPER: u8 = 4;
-const LOWER: u8 = 8;
-const UPPER: u8 = 16;
-const HYPHEN: u8 = 32;
-const DOT: u8 = 64;
-const OTHER: u8 = 128;
+const DIGIT: u16 = 1;
+const HEX_LOWER: u16 = 2;
+const HEX_UPPER: u16 = 4;
+const LOWER: u16 = 8;
+const UPPER: u16 = 16;
+const HYPHEN: u16 = 32;
+const DOT: u16 = 64;
+const OTHER: u16 = 128;
+/// `_` and `~`: letters, but in no uuid.
+const MARK: u16 = 256;
+/// What no segment holds.
+const END: u16 = 512;
 
-static CLASS: [u8; 256] = {
+const LETTERS: u16 = HEX_LOWER | HEX_UPPER | LOWER | UPPER;
+
+static CLASS: [u16; 256] = {
     let mut t = [OTHER; 256];
     let mut b = 0;
     while b < 256 {
@@ -68,7 +113,8 @@ static CLASS: [u8; 256] = {
             b'G'..=b'Z' => UPPER,
             b'-' => HYPHEN,
             b'.' => DOT,
-            b'_' | b'~' => 0,
+            b'_' | b'~' => MARK,
+            b'/' | b'?' | b'#' => END,
             _ => OTHER,
         };
         b += 1;
@@ -76,21 +122,13 @@ static CLASS: [u8; 256] = {
     t
 };
 
-fn classes_of(s: &[u8]) -> u8 {
+#[inline]
+fn classes_of(s: &[u8]) -> u16 {
     s.iter().fold(0, |mask, &b| mask | CLASS[b as usize])
 }
 
-#[inline]
-fn write_segment(segment: &[u8], classes: u8, out: &mut Vec<u8>) {
-    if classes & !(HEX_LOWER | HEX_UPPER | LOWER | UPPER) == 0 && segment.len() < HASH_DIGITS {
-        out.extend_from_slice(segment);
-    } else {
-        write_odd_segment(segment, classes, out);
-    }
-}
-
 /// A segment of more than a few letters.
-fn write_odd_segment(mut segment: &[u8], mut classes: u8, out: &mut Vec<u8>) {
+fn write_odd_segment(mut segment: &[u8], mut classes: u16, out: &mut Vec<u8>) {
     // A matrix parameter (`;jsessionid=…`) is no part of the route.
     if classes & OTHER != 0
         && let Some(at) = memchr::memchr(b';', segment)
@@ -148,21 +186,23 @@ fn write_dotted(segment: &[u8], out: &mut Vec<u8>) {
 
 /// What a segment of these characters is a value of; `None` for a word.
 #[inline]
-fn placeholder(s: &[u8], classes: u8) -> Option<&'static str> {
+fn placeholder(s: &[u8], classes: u16) -> Option<&'static str> {
+    if is_uuid(s, classes) {
+        return Some("{uuid}");
+    }
+    let classes = classes & !MARK;
+    if classes == DIGIT {
+        return Some(if s.len() >= HASH_DIGITS { MAYBE_HEX } else { "{int}" });
+    }
     if classes & DIGIT == 0 && classes & HYPHEN == 0 && s.len() < HASH_DIGITS {
         return None;
     }
     if s.is_empty() || classes & (DOT | OTHER) != 0 && !may_be_time(s, classes) {
         return None;
     }
-    let letters = classes & (HEX_LOWER | HEX_UPPER | LOWER | UPPER);
-    if classes == DIGIT {
-        return Some(if s.len() >= HASH_DIGITS { MAYBE_HEX } else { "{int}" });
-    }
+    let letters = classes & LETTERS;
     if classes & HYPHEN != 0 {
-        return if is_uuid(s, classes) {
-            Some("{uuid}")
-        } else if is_date(s) {
+        return if is_date(s) {
             Some("{date}")
         } else {
             (is_slug(s, letters) || is_token(s, letters)).then_some("{slug}")
@@ -176,16 +216,16 @@ fn placeholder(s: &[u8], classes: u8) -> Option<&'static str> {
     is_token(s, letters).then_some("{slug}")
 }
 
-fn may_be_time(s: &[u8], classes: u8) -> bool {
+fn may_be_time(s: &[u8], classes: u16) -> bool {
     classes & DIGIT != 0 && s.len() > 10 && is_date(s)
 }
 
-fn is_uuid(s: &[u8], classes: u8) -> bool {
+#[inline]
+fn is_uuid(s: &[u8], classes: u16) -> bool {
     s.len() == 36
-        && classes & (LOWER | UPPER) == 0
+        && classes & !(DIGIT | HEX_LOWER | HEX_UPPER | HYPHEN) == 0
         && [8, 13, 18, 23].iter().all(|&i| s[i] == b'-')
         && s.iter().filter(|&&b| b == b'-').count() == 4
-        && s.iter().all(|&b| b == b'-' || b.is_ascii_hexdigit())
 }
 
 /// `2026-01-12`, then nothing or a `T` and a time.
@@ -208,19 +248,30 @@ fn is_date(s: &[u8]) -> bool {
 }
 
 /// Words joined by hyphens of which one at an end is a number, or at least five words.
-fn is_slug(s: &[u8], letters: u8) -> bool {
-    let words = s.split(|&b| b == b'-');
-    let n_words = words.clone().count();
-    let is_number = |w: Option<&[u8]>| w.is_some_and(|w| !w.is_empty() && w.iter().all(u8::is_ascii_digit));
-    let at_an_end = is_number(words.clone().next()) || is_number(words.clone().next_back());
-    letters != 0 && n_words >= 2 && words.clone().all(|w| !w.is_empty()) && (n_words >= 5 || at_an_end)
+fn is_slug(s: &[u8], letters: u16) -> bool {
+    if letters == 0 || !is_joined(s) {
+        return false;
+    }
+    // The most common one first: it ends in a number.
+    let tail = s.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let head = s.iter().take_while(|b| b.is_ascii_digit()).count();
+    let at_an_end = tail > 0 && s[s.len() - tail - 1] == b'-' || head > 0 && s[head] == b'-';
+    at_an_end || s.iter().filter(|&&b| b == b'-').count() >= 4
+}
+
+/// Whether hyphens stand between words, and nowhere else.
+fn is_joined(s: &[u8]) -> bool {
+    s.first() != Some(&b'-') && s.last() != Some(&b'-') && !s.windows(2).any(|pair| pair == b"--")
 }
 
 /// A random-looking token: long, with several digits strewn among letters of both cases, or very long with digits.
-fn is_token(s: &[u8], letters: u8) -> bool {
+fn is_token(s: &[u8], letters: u16) -> bool {
+    if letters == 0 || s.len() < 12 {
+        return false;
+    }
     let digits = s.iter().filter(|b| b.is_ascii_digit()).count();
     let both_cases = letters & (HEX_LOWER | LOWER) != 0 && letters & (HEX_UPPER | UPPER) != 0;
-    letters != 0 && ((s.len() >= 12 && digits >= 3 && both_cases) || (s.len() >= 20 && digits >= 5))
+    digits >= 3 && both_cases || s.len() >= 20 && digits >= 5
 }
 
 #[cfg(test)]
@@ -269,6 +320,14 @@ mod tests {
             ("/{id}/é", "/_id_/__"),
             ("/v1/oauth2/token", "/v1/oauth2/token"),
             ("/graphql", "/graphql"),
+            ("/a/7d3a1f0c_52c1-4c7e-9f5f-2d1b8a3c4e5f", "/a/{slug}"),
+            ("/p/7-kettles", "/p/{slug}"),
+            ("/p/kettle--42", "/p/kettle--42"),
+            ("/p/-42", "/p/-42"),
+            ("/v1/users/42?limit=7", "/v1/users/{int}"),
+            ("/v1/users?id=7/8", "/v1/users"),
+            ("/v1/search#top", "/v1/search"),
+            ("/?", "/"),
         ] {
             assert_eq!(shape(path), want, "{path}");
         }

@@ -6,6 +6,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use pitot_model::{Coverage, Evidence, Reason, Sketch, Status, Timestamp, Transaction};
 use std::hash::BuildHasher;
 
+use crate::enrich::{Number, Numbers};
+
 /// A duration that is not known.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
@@ -47,7 +49,14 @@ pub struct Batch {
     pub rejected: Vec<u8>,
     key: Vec<u8>,
     last_resource: u32,
+    /// By the enricher's number: the resource and the route of the latest transaction with it.
+    route_of: Vec<(u32, u32)>,
+    /// By the enricher's number: the consumer.
+    consumer_of: Vec<u32>,
 }
+
+/// What is not known of a number yet.
+const UNSEEN: u32 = u32::MAX;
 
 /// A line that could not be read, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +80,7 @@ impl Batch {
         self.resources.clear();
         self.routes.clear();
         self.consumers.clear();
+        self.forget_numbers();
         self.coverage = Coverage::default();
         self.invalid = None;
         self.rejected.clear();
@@ -88,17 +98,27 @@ impl Batch {
 
     /// Adds a transaction; without a time it counts in totals and in no window.
     pub fn push(&mut self, t: &Transaction<'_>, has_time: bool) {
+        self.push_numbered(t, has_time, Numbers { route: Number::NONE, consumer: Number::NONE });
+    }
+
+    /// Forgets what numbers stand for: those that follow come from another enricher, or it has made room.
+    pub(crate) fn forget_numbers(&mut self) {
+        self.route_of.clear();
+        self.consumer_of.clear();
+    }
+
+    /// The same as [`Batch::push`], without a look at names whose numbers came before.
+    #[inline]
+    pub(crate) fn push_numbered(&mut self, t: &Transaction<'_>, has_time: bool, numbers: Numbers) {
         let resource = self.resource(t);
-        self.key.clear();
-        self.key.extend_from_slice(&resource.to_le_bytes());
-        self.key.extend_from_slice(t.method.as_bytes());
-        self.key.push(0);
-        self.key.extend_from_slice(t.route.as_bytes());
-        let route = self.routes.intern(&self.key);
-        self.key.clear();
-        self.key.push(t.evidence as u8);
-        self.key.extend_from_slice(t.consumer.as_bytes());
-        let consumer = self.consumers.intern(&self.key);
+        let route = match self.route_of.get(numbers.route.0 as usize) {
+            Some(&(of, route)) if of == resource && route != UNSEEN => route,
+            _ => self.route(t, resource, numbers.route),
+        };
+        let consumer = match self.consumer_of.get(numbers.consumer.0 as usize) {
+            Some(&consumer) if consumer != UNSEEN => consumer,
+            _ => self.consumer(t, numbers.consumer),
+        };
         let (duration, ttfb) = (t.timing.duration(), t.timing.ttfb());
         let row = Row {
             ended_us: if has_time { t.timing.ended().as_micros() } else { NO_TIME },
@@ -120,17 +140,41 @@ impl Batch {
     }
 
     /// Nearly all transactions of a piece are of the same resource as the one before.
+    #[inline]
     fn resource(&mut self, t: &Transaction<'_>) -> u32 {
-        self.key.clear();
-        self.key.extend_from_slice(t.service.as_bytes());
-        self.key.push(0);
-        self.key.extend_from_slice(t.version.as_bytes());
-        if self.resources.get(self.last_resource) != Some(&self.key) {
+        let (service, version) = (t.service.as_bytes(), t.version.as_bytes());
+        let last = self.resources.get(self.last_resource).and_then(|key| key.strip_prefix(service));
+        if last.and_then(|rest| rest.strip_prefix(b"\0")) != Some(version) {
+            self.key.clear();
+            self.key.extend_from_slice(service);
+            self.key.push(0);
+            self.key.extend_from_slice(version);
             self.last_resource = self.resources.intern(&self.key);
         }
         self.last_resource
     }
 
+    fn route(&mut self, t: &Transaction<'_>, resource: u32, number: Number) -> u32 {
+        self.key.clear();
+        self.key.extend_from_slice(&resource.to_le_bytes());
+        self.key.extend_from_slice(t.method.as_bytes());
+        self.key.push(0);
+        self.key.extend_from_slice(t.route.as_bytes());
+        let route = self.routes.intern(&self.key);
+        note(&mut self.route_of, number, (resource, route), (UNSEEN, UNSEEN));
+        route
+    }
+
+    fn consumer(&mut self, t: &Transaction<'_>, number: Number) -> u32 {
+        self.key.clear();
+        self.key.push(t.evidence as u8);
+        self.key.extend_from_slice(t.consumer.as_bytes());
+        let consumer = self.consumers.intern(&self.key);
+        note(&mut self.consumer_of, number, consumer, UNSEEN);
+        consumer
+    }
+
+    #[inline]
     fn clip(&mut self, duration: Option<std::time::Duration>) -> u32 {
         let Some(duration) = duration else { return UNKNOWN };
         match duration.as_micros() {
@@ -141,6 +185,18 @@ impl Batch {
             }
         }
     }
+}
+
+/// Keeps what a number stands for.
+fn note<T: Copy>(of: &mut Vec<T>, number: Number, value: T, unseen: T) {
+    if number == Number::NONE {
+        return;
+    }
+    let at = number.0 as usize;
+    if at >= of.len() {
+        of.resize(at + 1, unseen);
+    }
+    of[at] = value;
 }
 
 /// Byte strings numbered in the order in which they were first seen.
@@ -194,7 +250,7 @@ fn slice<'a>(bytes: &'a [u8], ends: &[u32], id: u32) -> &'a [u8] {
     &bytes[start..ends[id] as usize]
 }
 
-/// The resource and the rest of a route's key, as [`Batch::push`] wrote it.
+/// The resource and the rest of a route's key, as [`Batch::route`] wrote it.
 pub(super) fn split_route(key: &[u8]) -> (u32, &str, &str) {
     let (resource, rest) = key.split_first_chunk().unwrap_or((&[0; 4], b""));
     let at = memchr::memchr(0, rest).unwrap_or(rest.len());
