@@ -29,6 +29,9 @@ pub(super) struct Timeline {
 #[derive(Debug)]
 struct Hot {
     number: i64,
+    /// Its first moment, and the first one behind it; so that no row needs a division.
+    start_us: i64,
+    end_us: i64,
     step: Step,
     recorder: Recorder,
     dense: DenseBudget,
@@ -58,22 +61,22 @@ impl Timeline {
         if row.ended_us < self.first_us || row.ended_us > self.last_us {
             self.widen(row.ended_us);
         }
-        let number = row.ended_us.div_euclid(self.step_s * 1_000_000);
-        if !matches!(&self.hot, Some(hot) if hot.number == number) {
-            self.cool();
-            let mut step = self.steps.remove(&number).unwrap_or_default();
-            let recorder = Recorder::Sparse(std::mem::take(&mut step.duration));
-            self.hot = Some(Hot { number, step, recorder, dense: DenseBudget::one() });
+        match &mut self.hot {
+            Some(hot) if (hot.start_us..hot.end_us).contains(&row.ended_us) => hot.add(row),
+            _ => self.turn_to(row.ended_us).add(row),
         }
-        if let Some(Hot { step, recorder, dense, .. }) = &mut self.hot {
-            step.count += 1;
-            step.server_errors += u64::from(row.status.is_server_error());
-            step.client_errors += u64::from(row.status.is_client_error());
-            step.response_bytes = step.response_bytes.saturating_add(row.response_bytes);
-            if row.duration_us != UNKNOWN {
-                recorder.record(row.duration_us, dense);
-            }
-        }
+    }
+
+    /// Makes the step that a moment lies in the hot one.
+    fn turn_to(&mut self, us: i64) -> &mut Hot {
+        self.cool();
+        let width_us = self.step_s * 1_000_000;
+        let number = us.div_euclid(width_us);
+        let mut step = self.steps.remove(&number).unwrap_or_default();
+        let recorder = Recorder::new(std::mem::take(&mut step.duration));
+        let start_us = number * width_us;
+        let dense = DenseBudget::one(DENSE_FROM);
+        self.hot.insert(Hot { number, start_us, end_us: start_us + width_us, step, recorder, dense })
     }
 
     /// From the first to behind the last moment, to the microsecond.
@@ -111,6 +114,11 @@ impl Timeline {
     fn widen(&mut self, us: i64) {
         self.first_us = self.first_us.min(us);
         self.last_us = self.last_us.max(us);
+        // However they lie, one more step is enough for this span.
+        let sure_us = (budget::TIMELINE_STEPS as i64 - 1) * self.step_s * 1_000_000;
+        if self.last_us - self.first_us < sure_us {
+            return;
+        }
         let steps = |step_s: i64| {
             let number = |us: i64| us.div_euclid(step_s * 1_000_000);
             number(self.last_us) - number(self.first_us) + 1
@@ -142,6 +150,24 @@ impl Timeline {
 fn wider(step_s: i64) -> i64 {
     const LADDER: [i64; 13] = [1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400];
     LADDER.into_iter().find(|&s| s > step_s).unwrap_or(2 * step_s)
+}
+
+/// Values of a step from which on it is dense. A step is dense for a short time and is the only one, so this is less
+/// than elsewhere: what it costs to make one and to read it out.
+const DENSE_FROM: u64 = 512;
+
+impl Hot {
+    #[inline]
+    fn add(&mut self, row: &Row) {
+        let step = &mut self.step;
+        step.count += 1;
+        step.server_errors += u64::from(row.status.is_server_error());
+        step.client_errors += u64::from(row.status.is_client_error());
+        step.response_bytes = step.response_bytes.saturating_add(row.response_bytes);
+        if row.duration_us != UNKNOWN {
+            self.recorder.record(row.duration_us, &mut self.dense);
+        }
+    }
 }
 
 impl Step {
