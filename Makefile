@@ -3,7 +3,7 @@
 # Needs cargo (https://rustup.rs) and make; whatever else is missing, scripts/setup.sh installs and says so.
 
 CARGO ?= cargo
-# Extra arguments for the program: make demo ARGS='--for 1m'
+# Extra arguments for the program: make demo ARGS='--for 2m'
 ARGS  ?=
 
 # rustup's cargo where the shell was not restarted yet, and test tools that setup unpacked.
@@ -17,13 +17,16 @@ TEST    := $(if $(NEXTEST),nextest run --no-fail-fast,test --no-fail-fast --lib 
 .PHONY: help demo test fmt-check lint unit doc bench install clean setup
 
 help: ## this list
-	@printf '\n  \033[1mpitot\033[0m  API observability from access logs and packets\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36mmake %-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\n  make demo ARGS="--for 1m"   passes arguments on\n\n'
+	@[ -t 1 ] && [ -z "$$NO_COLOR" ] && bold='\033[1m' cyan='\033[36m' off='\033[0m'; \
+	printf "\n  $${bold}pitot$$off  API observability from access logs\n\n"; \
+	awk -F ':.*## ' -v "cyan=$$cyan" -v "off=$$off" \
+	    '/^[a-z-]+:.*## / { printf "  %smake %-9s%s %s\n", cyan, $$1, off, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  make demo ARGS="--for 2m"   passes arguments on\n\n'
 
 # The dev profile: its first build takes three quarters of the CPU time of a release build, and `make test` uses it
 # again. The demo needs a tenth of one core in it, since the hot crates are optimized (Cargo.toml, profile.dev.package).
 demo: setup ## a small API with three incidents, watched live
+	@[ -x "$${CARGO_TARGET_DIR:-target}/debug/pitot" ] || echo 'building pitot; the first time this takes minutes' >&2
 	@$(CARGO) run --locked -- demo $(ARGS)
 
 test: ## format check, clippy, all tests, doc tests, docs

@@ -15,8 +15,9 @@ main() {
     cd "$(dirname "$0")/.."
     has cargo || die "cargo is missing; get it from https://rustup.rs"
     has cc || install "a C compiler" "gcc libc6-dev" "gcc" "build-base" "gcc" "gcc"
-    links_pcap || install "the headers of libpcap" libpcap-dev libpcap-devel libpcap-dev libpcap libpcap
-    links_pcap || die "libpcap still cannot be linked; install its headers by hand and run make again"
+    # In a subshell: nothing links libpcap yet, so that nobody is stopped where it is not to be had.
+    links_pcap || (install "the headers of libpcap" libpcap-dev libpcap-devel libpcap-dev libpcap libpcap) ||
+        say "going on without libpcap; this version does not need it"
     [ "$MODE" = test ] && test_tools
     return 0
 }
@@ -74,11 +75,15 @@ unpack() {
     )
 }
 
+# What apt says is shown only where it fails with fresh lists of packages, too. Root is asked for first, since nothing
+# that is said inside `$(...)` would be seen.
 apt_install() {
+    needs_root "apt-get install $*"
     quiet="-o DPkg::Lock::Timeout=300 -y -qq --no-install-recommends"
     # shellcheck disable=SC2086 # options and packages
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install $quiet "$@" >/dev/null 2>&1 ||
-        { apt_update && as_root env DEBIAN_FRONTEND=noninteractive apt-get install $quiet "$@" >/dev/null; }
+    said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get install $quiet "$@" 2>&1) ||
+        { apt_update && said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get install $quiet "$@" 2>&1); } ||
+        { printf '%s\n' "$said" >&2 && return 1; }
 }
 
 apt_update() {
@@ -86,12 +91,16 @@ apt_update() {
 }
 
 as_root() {
+    needs_root "$*"
     if [ "$(id -u)" = 0 ]; then
         "$@"
     else
-        has sudo || die "root is needed for: $*"
         sudo "$@"
     fi
+}
+
+needs_root() {
+    [ "$(id -u)" = 0 ] || has sudo || die "cannot run \`$1\`: neither root nor sudo; run it as root and make again"
 }
 
 # Whether a program that uses libpcap compiles and links.
