@@ -135,15 +135,27 @@ impl Merger {
         m
     }
 
+    /// Names are looked up once each, and only those that a cell has.
     fn add(&mut self, other: &Window) {
+        let (mut routes, mut consumers) = (vec![None; other.routes.len()], vec![None; other.consumers.len()]);
         for c in &other.cells {
-            self.add_cell(&other.routes[c.route as usize], &other.consumers[c.consumer as usize], c.status, &c.stats);
+            let (route, consumer) = (c.route as usize, c.consumer as usize);
+            let route = *routes[route]
+                .get_or_insert_with(|| intern(&mut self.routes, &mut self.window.routes, &other.routes[route]));
+            let consumer = *consumers[consumer].get_or_insert_with(|| {
+                intern(&mut self.consumers, &mut self.window.consumers, &other.consumers[consumer])
+            });
+            self.add_at(route, consumer, c.status, &c.stats);
         }
     }
 
     fn add_cell(&mut self, route: &Route, consumer: &Consumer, status: Status, stats: &Stats) {
         let route = intern(&mut self.routes, &mut self.window.routes, route);
         let consumer = intern(&mut self.consumers, &mut self.window.consumers, consumer);
+        self.add_at(route, consumer, status, stats);
+    }
+
+    fn add_at(&mut self, route: u32, consumer: u32, status: Status, stats: &Stats) {
         let cells = &mut self.window.cells;
         let at = *self.cells.entry((route, consumer, status)).or_insert_with(|| {
             cells.push(Cell { route, consumer, status, stats: Stats::default() });

@@ -1,8 +1,8 @@
 //! The agent as a daemon: follows logs, counts, ships.
 //!
 //! One owner thread reads, parses and counts; an async task ships what it drains, again and again until the collector
-//! took it. When the collector is away, the bounded queue between them fills and the thread stops reading: the files
-//! keep the rest.
+//! took it. When the collector is away, the bounded queue between them fills, then the open windows, and the thread
+//! stops reading: the files keep the rest.
 
 use std::{
     path::PathBuf,
@@ -27,8 +27,9 @@ use crate::{
     window::{Batch, Windows},
 };
 
-/// Reports between reading and shipping; when there are more, reading waits.
-const QUEUE: usize = 64;
+/// Reports between reading and shipping. When there are as many, what is read adds to the windows that are open, and
+/// when these are full, reading waits. One may hold [`OPEN_CELLS`](crate::budget::OPEN_CELLS), some 12 MiB.
+const QUEUE: usize = 4;
 /// How long a file without news is left alone.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -170,7 +171,8 @@ impl Reader {
             // Looked at before reading, so that what was written before the stop is read once more.
             let is_last = stopping.load(Ordering::Relaxed);
             let has_read = self.read();
-            let is_due = Instant::now() >= next || self.windows.is_full();
+            let has_room = reports.capacity() > 0 || reports.is_closed();
+            let is_due = self.windows.is_full() || (Instant::now() >= next && has_room);
             if is_due || (is_last && !has_read) {
                 next = Instant::now() + self.daemon.ship_every;
                 if let Some(report) = self.report()

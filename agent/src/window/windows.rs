@@ -3,11 +3,9 @@
 //! In: batches. Out: [`Window`]s, which are deltas, so nothing has to be held back until a window is over; and aliases
 //! for routes whose template was learned after they were shipped under another name.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
+use hashbrown::HashMap;
 use pitot_model::{Cell, Coverage, Reason, Resource, Route, RouteAlias, Status, Timestamp, Window};
 
 use super::{
@@ -130,26 +128,31 @@ impl Windows {
         let known = &self.registry.resources[resource as usize];
         let resource = Resource { instance: self.instance.clone(), ..known.clone() };
         let mut window = Window::new(start, self.width, resource);
-        let (mut routes, mut consumers) = (HashMap::new(), HashMap::new());
-        let mut sums: BTreeMap<(u32, u32, Status), Cell> = BTreeMap::new();
-        for ((route, consumer, status), cell) in cells {
-            let name = Route::new(self.registry.routes[route as usize].1.method.clone(), &templates[route as usize]);
-            let route = *routes.entry(name).or_insert_with_key(|name| {
-                window.routes.push(name.clone());
-                window.routes.len() as u32 - 1
+        // Names are looked up once per number, and numbers once per cell.
+        let (mut names, mut routes, mut consumers) = (HashMap::new(), HashMap::new(), HashMap::new());
+        window.cells.reserve_exact(cells.len());
+        for ((route, consumer, _), mut cell) in cells {
+            cell.route = *routes.entry(route).or_insert_with(|| {
+                let method = self.registry.routes[route as usize].1.method.as_str();
+                *names.entry((method, templates[route as usize].as_str())).or_insert_with(|| {
+                    window.routes.push(Route::new(method, templates[route as usize].as_str()));
+                    window.routes.len() as u32 - 1
+                })
             });
-            let consumer = *consumers.entry(consumer).or_insert_with(|| {
+            cell.consumer = *consumers.entry(consumer).or_insert_with(|| {
                 window.consumers.push(self.registry.consumers[consumer as usize].clone());
                 window.consumers.len() as u32 - 1
             });
-            match sums.entry((route, consumer, status)) {
-                std::collections::btree_map::Entry::Occupied(mut sum) => sum.get_mut().stats.merge(&cell.stats),
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(Cell { route, consumer, ..cell });
-                }
-            }
+            window.cells.push(cell);
         }
-        window.cells = sums.into_values().collect();
+        window.cells.sort_unstable_by_key(|cell| (cell.route, cell.consumer, cell.status));
+        window.cells.dedup_by(|cell, sum| {
+            let is_same = (cell.route, cell.consumer, cell.status) == (sum.route, sum.consumer, sum.status);
+            if is_same {
+                sum.stats.merge(&cell.stats);
+            }
+            is_same
+        });
         window
     }
 
