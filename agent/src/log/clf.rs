@@ -108,13 +108,16 @@ impl Clf {
 /// The usual cases, without going through a token: quoted texts, and numbers with nothing odd about them.
 #[inline]
 fn usual<'a>(extra: &Extra, line: &'a [u8], at: usize, sink: &mut Sink<'a, '_>) -> Option<usize> {
-    let rest = line.get(at + 1..)?;
+    let [b' ', rest @ ..] = line.get(at..)? else { return None };
     match extra.class {
-        Class::Quoted if line[at] == b' ' && rest.first() == Some(&b'"') => {
-            let is_long = extra.field.slot == Slot::Agent;
-            let end = tail::closing_quote(line, at + 2, is_long)?;
+        Class::Quoted if rest.starts_with(b"\"") => {
+            let slot = &extra.field.slot;
+            if rest.starts_with(b"\"-\" ") && matches!(slot, Slot::Skip) {
+                return Some(at + 4);
+            }
+            let end = tail::closing_quote(line, at + 2, matches!(slot, Slot::Agent))?;
             let text = &line[at + 2..end];
-            match extra.field.slot {
+            match slot {
                 Slot::Skip => {}
                 Slot::Agent => sink.out.user_agent = absent_if_dash(text),
                 _ => {
@@ -123,7 +126,7 @@ fn usual<'a>(extra: &Extra, line: &'a [u8], at: usize, sink: &mut Sink<'a, '_>) 
             }
             Some(end + 1)
         }
-        Class::Decimal if line[at] == b' ' => {
+        Class::Decimal => {
             if let (Slot::Duration(Unit::Seconds) | Slot::DurationSum(Unit::Seconds), Some((us, len))) =
                 (&extra.field.slot, number::plain_seconds(rest))
             {

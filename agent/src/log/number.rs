@@ -76,6 +76,13 @@ pub(super) fn micros(text: &[u8], unit: Unit) -> Option<u64> {
 /// `None` for anything out of the ordinary.
 #[inline]
 pub(super) fn plain_seconds(text: &[u8]) -> Option<(u64, usize)> {
+    if let [a, b'.', b, c, d, b' ', after, ..] = text
+        && *after != b':'
+    {
+        // Less than ten seconds, and more behind: nearly all of them.
+        let [a, b, c, d] = [a, b, c, d].map(|x| u64::from(x.wrapping_sub(b'0')));
+        return (a.max(b).max(c).max(d) <= 9).then_some((a * 1_000_000 + b * 100_000 + c * 10_000 + d * 1_000, 5));
+    }
     let (n, at) = digits(text)?;
     if text.get(at) != Some(&b'.') {
         return None;
@@ -199,6 +206,8 @@ mod tests {
         for (text, want) in [
             ("0.012 x", Some((12_000, 5))),
             ("60.000", Some((60_000_000, 6))),
+            ("0.012 : x", None),
+            ("0.0x2 x", None),
             ("0.012, 0.1", None),
             ("0.012 : 0.1", None),
             ("0.0123", None),

@@ -144,7 +144,9 @@ impl Batch {
     fn resource(&mut self, t: &Transaction<'_>) -> u32 {
         let (service, version) = (t.service.as_bytes(), t.version.as_bytes());
         let last = self.resources.get(self.last_resource).and_then(|key| key.strip_prefix(service));
-        if last.and_then(|rest| rest.strip_prefix(b"\0")) != Some(version) {
+        let last_version = last.and_then(|rest| rest.strip_prefix(b"\0"));
+        // No comparison of nothing with nothing: where "" lies, no memory is, and `memcmp` may take very long to find out.
+        if !last_version.is_some_and(|last| last.len() == version.len() && (last.is_empty() || last == version)) {
             self.key.clear();
             self.key.extend_from_slice(service);
             self.key.push(0);
