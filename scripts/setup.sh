@@ -62,6 +62,15 @@ test_tools() {
     PATH=$PATH:$TOOLS/usr/bin
     has promtool || unpack prometheus || optional
     has prometheus-alertmanager || unpack prometheus-alertmanager || optional
+    alertmanager_templates || optional
+}
+
+# Debian's Alertmanager does not start without its templates, which it looks for here wherever it is itself.
+alertmanager_templates() {
+    place=/usr/share/prometheus/alertmanager
+    [ -d $TOOLS$place ] && [ ! -e $place/default.tmpl ] || return 0
+    say "copying Alertmanager's templates to $place"
+    as_root mkdir -p $place && as_root cp $TOOLS$place/default.tmpl $TOOLS$place/email.tmpl $place
 }
 
 # A Debian package's files below target/tools. Installing it would start its daemon and claim its port.
