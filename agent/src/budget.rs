@@ -34,5 +34,6 @@ pub const DENSE_FROM: u64 = 4_096;
 /// Steps of a report's timeline; they get wider when more are needed.
 pub const TIMELINE_STEPS: usize = 240;
 
-/// Cells of open windows; when there are more, they are shipped early.
-pub const OPEN_CELLS: usize = 50_000;
+/// Cells of open windows; when there are more, they are shipped early. Some 4 MiB, which is what a report takes at each
+/// of the hands it passes through.
+pub const OPEN_CELLS: usize = 16_384;

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Reports between reading and shipping. When there are as many, what is read adds to the windows that are open, and
-/// when these are full, reading waits. One may hold [`OPEN_CELLS`](crate::budget::OPEN_CELLS), some 12 MiB.
+/// when these are full, reading waits. One may hold [`OPEN_CELLS`](crate::budget::OPEN_CELLS), some 4 MiB.
 const QUEUE: usize = 4;
 /// How long a file without news is left alone.
 const IDLE: Duration = Duration::from_millis(100);
