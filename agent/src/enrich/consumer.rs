@@ -15,19 +15,32 @@ pub struct Identity<'a> {
 
 /// The best identity of these three; each may be empty. `consumer` is of the kind `evidence`.
 pub fn identify<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8], client: &'a [u8]) -> Identity<'a> {
-    let is_there = |id: &[u8]| !id.is_empty() && id != b"-";
+    let identity = choose(consumer, evidence, user, client);
+    Identity { evidence: kind(identity.id, identity.evidence), ..identity }
+}
+
+/// The same, of the kind that the field says. [`kind`] looks closer.
+#[inline]
+pub(super) fn choose<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8], client: &'a [u8]) -> Identity<'a> {
+    let is_there = |id: &[u8]| !matches!(id, [] | [b'-']);
     if is_there(consumer) {
-        let evidence = if evidence == Evidence::Name && looks_secret(consumer) { Evidence::Key } else { evidence };
         let id = if evidence == Evidence::Token { credentials(consumer) } else { consumer };
         return Identity { id, evidence };
     }
     if is_there(user) {
-        let evidence = if looks_secret(user) { Evidence::Key } else { Evidence::User };
-        return Identity { id: user, evidence };
+        return Identity { id: user, evidence: Evidence::User };
     }
     match address(client) {
         b"" => Identity { id: b"", evidence: Evidence::None },
         id => Identity { id, evidence: Evidence::Address },
+    }
+}
+
+/// What an identity is, going by its looks, too: names that look secret are keys.
+pub(super) fn kind(id: &[u8], evidence: Evidence) -> Evidence {
+    match evidence {
+        Evidence::Name | Evidence::User if looks_secret(id) => Evidence::Key,
+        _ => evidence,
     }
 }
 

@@ -21,28 +21,29 @@ impl Number {
     pub(crate) const NONE: Self = Self(u32::MAX);
 }
 
-/// Names by what they are made from.
+/// Names by what they are made from, each with a kind.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct Known<K> {
     index: HashTable<u32>,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<K>>,
     /// What names are made from, one behind the other.
     sources: Vec<u8>,
     names: String,
     hasher: DefaultHashBuilder,
     /// The latest name that is not remembered.
-    passing: String,
+    passing: (String, K),
 }
 
 /// Ends in `sources` and `names`; the entry before tells where they begin.
 #[derive(Clone, Copy)]
-struct Entry {
+struct Entry<K> {
     source_end: u32,
     name_end: u32,
     tag: u8,
+    kind: K,
 }
 
-impl Known {
+impl<K: Copy + Default> Known<K> {
     /// Forgets everything when it is full. Numbers mean something else from then on.
     pub(super) fn make_room(&mut self) {
         if self.entries.len() >= REMEMBERED {
@@ -50,9 +51,9 @@ impl Known {
         }
     }
 
-    /// The number of the name that `make` gives for this text and tag.
+    /// The number of the name and kind that `make` gives for this text and tag.
     #[inline]
-    pub(super) fn number(&mut self, tag: u8, text: &[u8], make: impl FnOnce(&[u8]) -> String) -> Number {
+    pub(super) fn number(&mut self, tag: u8, text: &[u8], make: impl FnOnce(&[u8]) -> (String, K)) -> Number {
         // The tag is no part of the hash: one text rarely comes under two of them.
         let hash = self.hasher.hash_one(text);
         let is_it = |&id: &u32| {
@@ -65,25 +66,25 @@ impl Known {
         }
     }
 
-    /// The name of the number that [`Known::number`] gave last, or of any other that is not [`Number::NONE`].
+    /// The name and kind of the number that [`Known::number`] gave last, or of any other that is not [`Number::NONE`].
     #[inline]
-    pub(super) fn name(&self, number: Number) -> &str {
-        let Some(entry) = self.entries.get(number.0 as usize) else { return &self.passing };
+    pub(super) fn name(&self, number: Number) -> (&str, K) {
+        let Some(entry) = self.entries.get(number.0 as usize) else { return (&self.passing.0, self.passing.1) };
         let start = number.0.checked_sub(1).map_or(0, |before| self.entries[before as usize].name_end);
-        &self.names[start as usize..entry.name_end as usize]
+        (&self.names[start as usize..entry.name_end as usize], entry.kind)
     }
 
     #[cold]
-    fn learn(&mut self, hash: u64, tag: u8, text: &[u8], name: String) -> Number {
+    fn learn(&mut self, hash: u64, tag: u8, text: &[u8], (name, kind): (String, K)) -> Number {
         if self.entries.len() >= REMEMBERED || text.len().max(name.len()) > TEXT_BYTES {
-            self.passing = name;
+            self.passing = (name, kind);
             return Number::NONE;
         }
         let id = self.entries.len() as u32;
         self.sources.extend_from_slice(text);
         self.names.push_str(&name);
         let (source_end, name_end) = (self.sources.len() as u32, self.names.len() as u32);
-        self.entries.push(Entry { source_end, name_end, tag });
+        self.entries.push(Entry { source_end, name_end, tag, kind });
         let Self { index, entries, sources, hasher, .. } = self;
         index.insert_unique(hash, id, |&id| hasher.hash_one(source(entries, sources, id).0));
         Number(id)
@@ -91,7 +92,7 @@ impl Known {
 }
 
 #[inline]
-fn source<'a>(entries: &[Entry], sources: &'a [u8], id: u32) -> (&'a [u8], u8) {
+fn source<'a, K: Copy>(entries: &[Entry<K>], sources: &'a [u8], id: u32) -> (&'a [u8], u8) {
     let entry = entries[id as usize];
     let start = id.checked_sub(1).map_or(0, |before| entries[before as usize].source_end);
     (&sources[start as usize..entry.source_end as usize], entry.tag)
@@ -101,17 +102,17 @@ fn source<'a>(entries: &[Entry], sources: &'a [u8], id: u32) -> (&'a [u8], u8) {
 mod tests {
     use super::*;
 
-    fn upper(text: &[u8]) -> String {
-        String::from_utf8_lossy(text).to_uppercase()
+    fn upper(text: &[u8]) -> (String, usize) {
+        (String::from_utf8_lossy(text).to_uppercase(), text.len())
     }
 
     #[test]
     fn a_name_is_made_once() {
         let mut known = Known::default();
-        let (a, b) = (known.number(1, b"a", upper), known.number(1, b"b", upper));
+        let (a, b) = (known.number(1, b"a", upper), known.number(1, b"bc", upper));
         assert_eq!(known.number(1, b"a", |_| unreachable!("known")), a);
-        assert_ne!(known.number(2, b"a", |_| "other".to_owned()), a);
-        assert_eq!((known.name(a), known.name(b)), ("A", "B"));
+        assert_ne!(known.number(2, b"a", |_| ("other".to_owned(), 0)), a);
+        assert_eq!((known.name(a), known.name(b)), (("A", 1), ("BC", 2)));
     }
 
     #[test]
@@ -119,10 +120,10 @@ mod tests {
         let mut known = Known::default();
         let long = vec![b'x'; TEXT_BYTES + 1];
         let number = known.number(1, &long, upper);
-        assert_eq!((number, known.name(number).len()), (Number::NONE, long.len()));
+        assert_eq!((number, known.name(number).1), (Number::NONE, long.len()));
         for i in 0..REMEMBERED as u32 + 5 {
-            let number = known.number(1, &i.to_le_bytes(), |_| i.to_string());
-            assert_eq!(known.name(number), i.to_string());
+            let number = known.number(1, &i.to_le_bytes(), |_| (i.to_string(), 7));
+            assert_eq!(known.name(number), (i.to_string().as_str(), 7));
         }
         assert_eq!(known.number(1, b"new", upper), Number::NONE);
         known.make_room();

@@ -43,9 +43,9 @@ pub struct Settings {
 pub struct Enricher {
     settings: Arc<Settings>,
     /// From shapes and the number of the method: routes.
-    routes: Known,
-    /// From identities and their kind: consumers.
-    consumers: Known,
+    routes: Known<()>,
+    /// From identities and the kind that their field says: consumers, and the kind that they are.
+    consumers: Known<Evidence>,
     shape: Vec<u8>,
     service: String,
     scratch: Vec<u8>,
@@ -102,16 +102,17 @@ impl Enricher {
         }
         let (method, method_number) = method::name(record.method.raw);
         self.read_route(record, method);
-        let text = |shape: &[u8]| String::from_utf8_lossy(shape).into_owned();
+        let text = |shape: &[u8]| (String::from_utf8_lossy(shape).into_owned(), ());
         let route = self.routes.number(method_number, &self.shape, text);
         self.read_service(record);
-        let (consumer, evidence) = self.read_consumer(record);
+        let number = self.read_consumer(record);
+        let (consumer, evidence) = self.consumers.name(number);
         let transaction = Transaction {
             service: &self.service,
             version: utf8(record.version.raw),
             method,
-            route: self.routes.name(route),
-            consumer: self.consumers.name(consumer),
+            route: self.routes.name(route).0,
+            consumer,
             evidence,
             protocol: record.protocol,
             status: record.status.map_or(Status::NONE, Status::code),
@@ -126,7 +127,7 @@ impl Enricher {
                 ttfb: record.ttfb_us.map(Duration::from_micros),
             },
         };
-        Ok((transaction, Numbers { route, consumer }))
+        Ok((transaction, Numbers { route, consumer: number }))
     }
 
     fn read_route(&mut self, record: &Record<'_>, method: &str) {
@@ -171,15 +172,17 @@ impl Enricher {
     }
 
     #[inline]
-    fn read_consumer(&mut self, record: &Record<'_>) -> (Number, Evidence) {
+    fn read_consumer(&mut self, record: &Record<'_>) -> Number {
         let text = if record.consumer.is_empty() { record.user } else { record.consumer };
         let decoded = text.decode(&mut self.scratch);
         let Identity { id, evidence } = match record.consumer.is_empty() {
-            false => identify(decoded, record.evidence, record.user.raw, record.client.raw),
-            true => identify(b"", record.evidence, decoded, record.client.raw),
+            false => consumer::choose(decoded, record.evidence, record.user.raw, record.client.raw),
+            true => consumer::choose(b"", record.evidence, decoded, record.client.raw),
         };
-        let name = |id: &[u8]| self.settings.pseudonyms.name(id, evidence);
-        (self.consumers.number(evidence as u8, id, name), evidence)
+        self.consumers.number(evidence as u8, id, |id| {
+            let evidence = consumer::kind(id, evidence);
+            (self.settings.pseudonyms.name(id, evidence), evidence)
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pitot_model::{
-    Coverage, Evidence, Route,
+    Coverage, Route,
     api::{Document, Part, Source, Totals},
 };
 
@@ -119,6 +119,11 @@ impl Summary {
     }
 }
 
+/// What a part is of, for ties.
+fn name(part: &Part) -> impl Ord + '_ {
+    (&part.service, &part.route, &part.method, &part.consumer, part.evidence)
+}
+
 fn route_part(service: String, route: Route, totals: Totals) -> Part {
     Part { service: Some(service), method: Some(route.method), route: Some(route.template), ..Part::new(totals) }
 }
@@ -126,10 +131,6 @@ fn route_part(service: String, route: Route, totals: Totals) -> Part {
 /// The greatest first, ties by name, as many as asked for.
 trait Rank: Iterator<Item = Part> + Sized {
     fn rank(self, limit: usize) -> Vec<Part> {
-        type Name = (Option<String>, Option<String>, Option<String>, Option<String>, Option<Evidence>);
-        let name = |p: &Part| -> Name {
-            (p.service.clone(), p.route.clone(), p.method.clone(), p.consumer.clone(), p.evidence)
-        };
         let mut parts: Vec<Part> = self.filter(|p| p.count > 0).collect();
         parts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| name(a).cmp(&name(b))));
         if limit > 0 {
