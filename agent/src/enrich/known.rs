@@ -10,8 +10,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 /// Names that are remembered; further ones are made again every time.
 const REMEMBERED: usize = 16_384;
 
-/// Bytes of the longest text whose name is remembered; with [`REMEMBERED`] it bounds memory.
-const TEXT_BYTES: usize = 1_024;
+/// Bytes of all names that are remembered and of what they are made from; likewise.
+const BYTES: usize = 4 << 20;
 
 /// The number of a name; [`Number::NONE`] for those that are not remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ struct Entry<K> {
 impl<K: Copy + Default> Known<K> {
     /// Forgets everything when it is full. Numbers mean something else from then on.
     pub(super) fn make_room(&mut self) {
-        if self.entries.len() >= REMEMBERED {
+        if self.entries.len() >= REMEMBERED || self.sources.len() + self.names.len() >= BYTES {
             *self = Self::default();
         }
     }
@@ -58,7 +58,8 @@ impl<K: Copy + Default> Known<K> {
         let hash = self.hasher.hash_one(text);
         let is_it = |&id: &u32| {
             let (known, known_tag) = source(&self.entries, &self.sources, id);
-            known_tag == tag && known == text
+            // Nothing is not compared with nothing: see `Batch::resource`.
+            known_tag == tag && known.len() == text.len() && (text.is_empty() || known == text)
         };
         match self.index.find(hash, is_it) {
             Some(&id) => Number(id),
@@ -76,7 +77,8 @@ impl<K: Copy + Default> Known<K> {
 
     #[cold]
     fn learn(&mut self, hash: u64, tag: u8, text: &[u8], (name, kind): (String, K)) -> Number {
-        if self.entries.len() >= REMEMBERED || text.len().max(name.len()) > TEXT_BYTES {
+        let bytes = self.sources.len() + self.names.len() + text.len() + name.len();
+        if self.entries.len() >= REMEMBERED || bytes > BYTES {
             self.passing = (name, kind);
             return Number::NONE;
         }
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_named_all_the_same() {
         let mut known = Known::default();
-        let long = vec![b'x'; TEXT_BYTES + 1];
+        let long = vec![b'x'; BYTES];
         let number = known.number(1, &long, upper);
         assert_eq!((number, known.name(number).1), (Number::NONE, long.len()));
         for i in 0..REMEMBERED as u32 + 5 {
