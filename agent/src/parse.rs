@@ -7,7 +7,7 @@ use pitot_model::{Reason, TimeRange, Transaction};
 
 use crate::{
     budget,
-    enrich::{Enricher, Numbers},
+    enrich::{Enricher, Numbers, masked},
     log::{Format, Record},
     window::{Batch, Invalid},
 };
@@ -78,6 +78,7 @@ fn lines(
     let (mut start, mut number) = (0, first_line);
     let mut counts = Counts::default();
     let mut record = Record::default();
+    let is_bounded = wanted.range != TimeRange::ALL;
     while start < piece.len() {
         let end = memchr::memchr(b'\n', &piece[start..]).map_or(piece.len(), |n| start + n);
         let line = &piece[start..end];
@@ -93,13 +94,17 @@ fn lines(
                     reject(batch, line, Invalid { line: number, reason, field, at, excerpt: String::new() }, wanted);
                 }
             }
-            Ok(()) if record.time.is_some_and(|t| !wanted.range.contains(t)) => counts.add(Reason::OutOfRange),
             Ok(()) => {
                 let enriched = enricher.enrich_numbered(&record);
-                if let Err(reason) = enriched {
-                    counts.add(reason);
+                let ended = || enriched.as_ref().map_or(record.time.unwrap_or_default(), |(t, _)| t.timing.ended());
+                if is_bounded && record.time.is_some() && !wanted.range.contains(ended()) {
+                    counts.add(Reason::OutOfRange);
+                } else {
+                    if let Err(reason) = enriched {
+                        counts.add(reason);
+                    }
+                    visit(batch, number, &record, enriched);
                 }
-                visit(batch, number, &record, enriched);
             }
         }
         number += 1;
@@ -113,8 +118,7 @@ fn lines(
 fn reject(batch: &mut Batch, line: &[u8], mut invalid: Invalid, wanted: Wanted) {
     if batch.invalid.is_none() {
         let text = String::from_utf8_lossy(&line[..line.len().min(4 * EXCERPT_CHARS)]);
-        invalid.excerpt =
-            text.chars().take(EXCERPT_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        invalid.excerpt = masked(&text).chars().take(EXCERPT_CHARS).collect();
         batch.invalid = Some(invalid);
     }
     if wanted.keep_rejected {

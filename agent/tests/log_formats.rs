@@ -147,6 +147,16 @@ fn detection() {
             "json",
             "2000-10-10T13:55:36Z|end|1.2.3.4||GET https://a.org/a|200|5|12000||none:".into(),
         ),
+        (
+            r#"1.2.3.4 - - [10/Oct/2000:13:55:36 +0000]"GET /pets HTTP/1.1" 200 5 6d5c8a7a-0f1e-4d6f-9f0e-0a1b2c3d4e5f XYZ="#.into(),
+            "combined with request_id",
+            "2000-10-10T13:55:36Z|end|1.2.3.4||GET /pets|200|5|||none:".into(),
+        ),
+        (
+            r#"{"timestamp":"2000-10-10T13:55:36Z","http.request.method":"GET","url.path":"/a","http.response.status_code":200,"client.address":"1.2.3.4","http.server.request.duration":0.012}"#.into(),
+            "json",
+            "2000-10-10T13:55:36Z|end|1.2.3.4||GET /a|200||12000||none:".into(),
+        ),
     ] {
         let format = Format::detect(&[line.as_bytes()]).unwrap_or_else(|| unreachable!("{line}"));
         assert_eq!(format.describe(), name, "{line}");

@@ -64,6 +64,7 @@ pub(crate) fn daemon(file: &AgentFile) -> anyhow::Result<Daemon> {
         window: file.window,
         ship_every: file.ship_every,
         range: TimeRange::ALL,
+        keeps_all: false,
         stop_within: STOP_WITHIN,
     })
 }

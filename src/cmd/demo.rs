@@ -117,6 +117,7 @@ async fn follow(log: &Path, client: Client, stopped: oneshot::Receiver<()>) -> S
         window: WINDOW,
         ship_every: SHIP_EVERY,
         range: TimeRange::ALL,
+        keeps_all: true,
         stop_within: Duration::from_secs(10),
     };
     let stop = async {

@@ -1,7 +1,7 @@
 //! `pitot replay`: one line per transaction, for debugging and golden files.
 //!
-//! Without `--raw` it prints what pitot keeps: no query strings, no addresses beside the consumer, no keys. Responses
-//! whose request could not be read are printed too, with `"method": null`.
+//! Without `--raw` it prints what pitot keeps: no paths but their routes, no addresses beside the consumer, no keys.
+//! Responses whose request could not be read are printed too, with `"method": null`.
 
 use std::{
     io::{BufWriter, Write},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use pitot_agent::{
-    enrich::{self, Enricher},
+    enrich::Enricher,
     io::Pieces,
     log::{Record, Text},
     parse::{Line, each_line},
@@ -93,7 +93,7 @@ impl Printer {
             .duration_us
             .map_or("-".into(), |us| pitot_model::show_duration(std::time::Duration::from_micros(us)));
         let names = ["time", "service", "status"].map(&text);
-        let rest = ["method", "route", "path", "consumer"].map(&text);
+        let rest = ["method", if self.raw { "path" } else { "route" }, "consumer"].map(&text);
         writeln!(out, "{}  {}  {}  {duration:>8}  {}", names[0], names[1], names[2], rest.join("  "))
     }
 
@@ -112,7 +112,9 @@ impl Printer {
         }
         put("method", transaction.map_or(Value::Null, |_| self.text(record.method)));
         put("host", self.text(record.host));
-        put("path", transaction.map_or(Value::Null, |_| self.target(record)));
+        // Ids and secrets in paths are kept nowhere: without --raw the path is its route.
+        let path = transaction.map(|t| if self.raw { self.target(record) } else { t.route.into() });
+        put("path", path.unwrap_or(Value::Null));
         put("status", record.status.map_or(Value::Null, Value::from));
         put("request_body_len", record.request_bytes.map_or(Value::Null, Value::from));
         put("bytes", record.response_bytes.map_or(Value::Null, Value::from));
@@ -130,11 +132,7 @@ impl Printer {
     }
 
     fn target(&mut self, record: &Record<'_>) -> Value {
-        let target = record.target.decode(&mut self.scratch);
-        if !self.raw {
-            return String::from_utf8_lossy(enrich::path_of(target)).into_owned().into();
-        }
-        let mut text = String::from_utf8_lossy(target).into_owned();
+        let mut text = String::from_utf8_lossy(record.target.decode(&mut self.scratch)).into_owned();
         let query = record.query.decode(&mut self.scratch);
         if !query.is_empty() && query != b"-" {
             text.push('?');

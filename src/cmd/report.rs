@@ -28,6 +28,9 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
         wanted: sources::wanted(reading, args.invalid.is_some()),
         threads: args.threads.max(1),
     };
+    for output in [&args.invalid, &args.html].into_iter().flatten() {
+        sources::refuse_source(output, &args.sources.sources)?;
+    }
     let mut rejects = args.invalid.as_deref().map(sources::create).transpose()?;
     let progress = progress(&args.sources);
     let mut summary = Summary::default();

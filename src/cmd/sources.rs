@@ -74,3 +74,25 @@ pub(crate) fn create(path: &Path) -> anyhow::Result<std::io::BufWriter<std::fs::
     let file = std::fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
     Ok(std::io::BufWriter::new(file))
 }
+
+/// Refuses to write over what is to be read.
+pub(crate) fn refuse_source(output: &Path, sources: &[PathBuf]) -> anyhow::Result<()> {
+    let Ok(output) = output.canonicalize() else { return Ok(()) };
+    let is_it = |source: &&PathBuf| source.canonicalize().is_ok_and(|s| is_same_file(&s, &output));
+    match sources.iter().find(is_it) {
+        Some(source) => anyhow::bail!("`{}` is a source; write to another file", source.display()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| path.metadata().map(|m| (m.dev(), m.ino())).ok();
+    identity(a).is_some_and(|a| identity(b) == Some(a))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    a == b
+}

@@ -35,6 +35,7 @@ async fn watch(args: &Top, specs: &[SourceSpec]) -> anyhow::Result<()> {
         window: config.window,
         ship_every: SHIP_EVERY,
         range: sources::wanted(reading, false).range,
+        keeps_all: true,
         stop_within: Duration::from_millis(100),
     };
     let collector = pitot_collector::open(config)?;

@@ -69,11 +69,26 @@ fn credentials(header: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a name is rather a key: long, one word, and going back and forth between letters and digits.
+/// Whether a name is rather a credential: an assignment, a user with a password, a web token, the prefix of a known kind
+/// of key, or long, one word, and going back and forth between letters and digits.
 fn looks_secret(name: &[u8]) -> bool {
     let turns = name.windows(2).filter(|w| w[0].is_ascii_digit() && w[1].is_ascii_alphabetic()).count();
-    let word = |b: &u8| b.is_ascii_alphanumeric() || b"_-=+/".contains(b);
-    name.len() >= 16 && turns >= 2 && name.iter().all(word) && !is_uuid_like(name)
+    let word = |b: &u8| b.is_ascii_alphanumeric() || b"_-=+/.".contains(b);
+    let is_random = name.len() >= 16 && turns >= 2 && name.iter().all(word) && !is_uuid_like(name) && !is_domain(name);
+    let is_assignment = name.iter().any(|b| b"=;".contains(b)) || (name.contains(&b':') && !name.contains(&b'/'));
+    is_random || is_assignment || PREFIXES.iter().any(|p| name.len() > p.len() + 8 && name.starts_with(p))
+}
+
+/// How credentials of well-known kinds begin: web tokens, Stripe, GitHub, Slack, AWS, authorization schemes.
+const PREFIXES: [&[u8]; 13] = [
+    b"eyJ", b"sk_", b"pk_", b"rk_", b"ghp_", b"gho_", b"xoxb-", b"xoxp-", b"AKIA", b"ASIA", b"Bearer ", b"Basic ",
+    b"glpat-",
+];
+
+/// Letters, digits and dots, ending in letters: a host name or a dotted user name.
+fn is_domain(name: &[u8]) -> bool {
+    let last = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
+    name.contains(&b'.') && last.len() < name.len() && last.iter().all(u8::is_ascii_lowercase)
 }
 
 fn is_uuid_like(name: &[u8]) -> bool {
@@ -97,6 +112,12 @@ mod tests {
             (id("Bearer eyJh.x", Evidence::Token, "", ""), ("eyJh.x", Evidence::Token)),
             (id("", Evidence::None, "-", "10.0.0.1:5123"), ("10.0.0.1", Evidence::Address)),
             (id("", Evidence::None, "", "-"), ("", Evidence::None)),
+            (id("", Evidence::None, "bob:hunter2", ""), ("bob:hunter2", Evidence::Key)),
+            (id("eyJhbGciOi.eyJzdWIi.c2ln", Evidence::Name, "", ""), ("eyJhbGciOi.eyJzdWIi.c2ln", Evidence::Key)),
+            (id("sk_live_abcdefgh", Evidence::Name, "", ""), ("sk_live_abcdefgh", Evidence::Key)),
+            (id("api_key=x", Evidence::Name, "", ""), ("api_key=x", Evidence::Key)),
+            (id("arn:aws:iam::1:role/x", Evidence::Name, "", ""), ("arn:aws:iam::1:role/x", Evidence::Name)),
+            (id("jane.doe", Evidence::Name, "", ""), ("jane.doe", Evidence::Name)),
         ] {
             assert_eq!((got.0.as_str(), got.1), want);
         }

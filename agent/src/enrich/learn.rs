@@ -3,9 +3,10 @@
 //! In: all shapes of a service and how often each was seen. Out: a template for every shape, also for shapes that come
 //! later. The result is a function of the set of shapes and counts, not of their order.
 //!
-//! At a position with more than [`budget::LITERALS_PER_POSITION`] different words, those that are not far more frequent
-//! than the mean are values: they become `{slug}` (with their file extension, where several share it). So a thousand
-//! user names fold, and `/v1` beside a thousand paths that a scanner tried stays.
+//! At a position with more than [`budget::LITERALS_PER_POSITION`] different words, those that are seldom are values: they
+//! become `{slug}` (with their file extension, where several share it). Seldom is less than [`ESTABLISHED`] times, and at
+//! positions with very many words, less than ten times the mean. So a thousand user names fold, sixty busy resources
+//! do not, and `/v1` beside a thousand paths that a scanner tried stays.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,8 +16,14 @@ use crate::budget;
 /// The template and consumer name for what does not fit in a budget.
 pub const OTHER: &str = "(other)";
 
-/// How many times the mean a word must be seen to stay a word among too many.
-const ESTABLISHED: u128 = 10;
+/// Transactions that make a word a word, among not too many others that are.
+const ESTABLISHED: u128 = 100;
+
+/// Established words at one position up to which that alone is enough.
+const ESTABLISHED_WORDS: usize = 300;
+
+/// How many times the mean a word must be seen to stay a word among still more.
+const TIMES_MEAN: u128 = 10;
 
 /// Words that must share a file extension for it to stay visible.
 const SHARED_EXTENSION: usize = 5;
@@ -89,7 +96,7 @@ impl Node {
         if let Some((name, _)) = self.children.get_key_value(resolved) {
             return Some(name);
         }
-        if is_placeholder(segment) {
+        if is_whole_placeholder(segment) {
             return None;
         }
         self.folded.get(extension(segment)).or_else(|| self.folded.get("")).map(String::as_str)
@@ -116,15 +123,16 @@ impl Node {
         let words: Vec<(&String, u128)> = self
             .children
             .iter()
-            .filter(|(k, _)| !is_placeholder(k) && !k.is_empty())
+            .filter(|(k, _)| !is_whole_placeholder(k) && !k.is_empty())
             .map(|(k, n)| (k, n.count))
             .collect();
         if words.len() <= budget::LITERALS_PER_POSITION {
             return;
         }
         let (n, total) = (words.len() as u128, words.iter().map(|(_, c)| c).sum::<u128>());
-        let values: Vec<String> =
-            words.into_iter().filter(|(_, c)| c * n < ESTABLISHED * total).map(|(k, _)| k.clone()).collect();
+        let are_many = words.iter().filter(|(_, c)| *c >= ESTABLISHED).count() > ESTABLISHED_WORDS;
+        let is_seldom = |c: u128| c * n < TIMES_MEAN * total && (are_many || c < ESTABLISHED);
+        let values: Vec<String> = words.into_iter().filter(|(_, c)| is_seldom(*c)).map(|(k, _)| k.clone()).collect();
         let mut extensions: HashMap<String, usize> = HashMap::new();
         for word in &values {
             *extensions.entry(extension(word).to_owned()).or_default() += 1;
@@ -159,22 +167,23 @@ impl Node {
     }
 }
 
-fn is_placeholder(segment: &str) -> bool {
-    segment.contains('{')
+/// Whether a segment is nothing but a value; those with words around their value can be too many, too.
+fn is_whole_placeholder(segment: &str) -> bool {
+    let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
+    segment == "*" || inner.is_some_and(|inner| !inner.contains(['{', '}']))
 }
 
 /// The file extension of a word, without its dot; empty where it has none that looks like one.
 fn extension(word: &str) -> &str {
     match word.rsplit_once('.') {
-        Some((stem, e))
-            if !stem.is_empty()
-                && (1..=5).contains(&e.len())
-                && e.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) =>
-        {
-            e
-        }
+        Some((stem, e)) if !stem.is_empty() && is_extension(e) => e,
         _ => "",
     }
+}
+
+fn is_extension(e: &str) -> bool {
+    let fits = e.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    (1..=5).contains(&e.len()) && fits && e.bytes().any(|b| b.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -204,6 +213,17 @@ mod tests {
         assert_eq!(template(&tree, "/users/u7x/posts"), "/users/{slug}/posts");
         assert_eq!(template(&tree, "/users/never-seen"), "/users/{slug}");
         assert_eq!(template(&tree, "/users/me"), "/users/me");
+    }
+
+    #[test]
+    fn many_busy_resources_stay_and_many_odd_actions_fold() {
+        let busy: Vec<String> = (0..60).map(|i| format!("/v1/res{i}x/{{int}}")).collect();
+        let tree = RouteTree::learn(busy.iter().map(|s| (s.as_str(), 1_000)));
+        assert_eq!(template(&tree, "/v1/res7x/{int}"), "/v1/res7x/{int}");
+        let odd: Vec<String> = (0..60).map(|i| format!("/{{int}}:a{i}z")).collect();
+        let tree = RouteTree::learn(odd.iter().map(|s| (s.as_str(), 1)));
+        assert_eq!(template(&tree, "/{int}:a9z"), "/{slug}");
+        assert_eq!(template(&tree, "/{int}"), "/{int}");
     }
 
     #[test]

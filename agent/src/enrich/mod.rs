@@ -5,6 +5,7 @@
 mod consumer;
 mod known;
 mod learn;
+mod mask;
 mod method;
 mod pseudonym;
 mod shape;
@@ -13,10 +14,13 @@ mod template;
 
 use std::{sync::Arc, time::Duration};
 
-use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction};
+use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction, budget as model_budget};
 
 pub use consumer::{Identity, address, identify};
 pub use learn::{OTHER, RouteTree};
+pub use mask::masked;
+use pseudonym::cut;
+pub(crate) use pseudonym::is_cut;
 pub use pseudonym::{Pseudonyms, SECRET_BYTES};
 pub use shape::write_shape;
 pub use target::path_of;
@@ -109,7 +113,7 @@ impl Enricher {
         let (consumer, evidence) = self.consumers.name(number);
         let transaction = Transaction {
             service: &self.service,
-            version: utf8(record.version.raw),
+            version: utf8(&record.version.raw[..record.version.raw.len().min(model_budget::NAME_BYTES)]),
             method,
             route: self.routes.name(route).0,
             consumer,
@@ -160,12 +164,11 @@ impl Enricher {
         }
         let (named, host) = (record.service.decode(&mut self.scratch), record.host.raw);
         if !named.is_empty() {
-            self.service.push_str(&String::from_utf8_lossy(named));
+            self.service.push_str(&self.settings.pseudonyms.name(named, consumer::kind(named, Evidence::Name)));
         } else if let Ok(host) = std::str::from_utf8(address(host))
             && !host.is_empty()
         {
-            self.service.push_str(host);
-            self.service.make_ascii_lowercase();
+            self.service.push_str(&cut(host.to_ascii_lowercase()));
         } else {
             self.service.push_str(&self.settings.default_service);
         }

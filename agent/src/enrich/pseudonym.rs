@@ -3,7 +3,7 @@
 //! In: raw credentials. Out: `key-9f86d081884c7d65`. Agents that share a secret give the same names.
 
 use hmac::{Hmac, KeyInit, Mac};
-use pitot_model::Evidence;
+use pitot_model::{Evidence, budget};
 use sha2::Sha256;
 
 /// Length of the secret.
@@ -40,10 +40,28 @@ impl Pseudonyms {
                 let hex: String = tag.iter().take(8).map(|b| format!("{b:02x}")).collect();
                 format!("{}-{hex}", evidence.name())
             }
-            _ => String::from_utf8_lossy(id).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+            _ => {
+                cut(String::from_utf8_lossy(id).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+            }
         }
     }
 }
+
+/// A name within the budget; what was cut ends in `…`.
+pub(super) fn cut(mut name: String) -> String {
+    if name.len() > budget::NAME_BYTES {
+        name.truncate(name.floor_char_boundary(budget::NAME_BYTES - CUT.len_utf8()));
+        name.push(CUT);
+    }
+    name
+}
+
+/// Whether [`cut`] cut it, or might have.
+pub(crate) fn is_cut(name: &str) -> bool {
+    name.len() + 2 * CUT.len_utf8() > budget::NAME_BYTES && name.ends_with(CUT)
+}
+
+const CUT: char = '…';
 
 #[cfg(test)]
 mod tests {
@@ -60,5 +78,7 @@ mod tests {
         assert_eq!(a.name(b"jane", Evidence::User), "jane");
         assert_eq!(a.name(b"a\x1bb", Evidence::User), "a\u{fffd}b");
         assert_eq!(Pseudonyms::raw().name(b"ak_secret", Evidence::Key), "ak_secret");
+        let long = a.name("é".repeat(1_000).as_bytes(), Evidence::User);
+        assert!(long.len() <= budget::NAME_BYTES && is_cut(&long) && !is_cut("jane…"), "{}", long.len());
     }
 }

@@ -8,10 +8,10 @@
 //! |---|---|
 //! | `7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f` | `{uuid}` |
 //! | digits | `{int}`; of 16 and more, which could as well be a hash without letters, [`MAYBE_HEX`] |
-//! | 8 and more hex digits, letters and digits (from 16 on also letters alone) | `{hex}` |
+//! | 7 and more hex digits, letters and digits (from 16 on also letters alone) | `{hex}` |
 //! | `2026-01-12`, with or without a time | `{date}` |
-//! | `blue-kettle-42`, five words and more, mixed tokens, `@`, very long ones | `{slug}` |
-//! | `app.5f2b9c01d3e4a876.js`, `42.json`, `blue-kettle-42.webp`, `42:cancel` | the same within the segment |
+//! | `blue-kettle-42`, `order_7`, five words and more, mixed tokens, addresses, versions, `@`, `=`, `%`, very long ones | `{slug}` |
+//! | `app.5f2b9c01d3e4a876.js`, `42.json`, `blue-kettle-42.webp`, `42:cancel`, `Users(42)` | the same within the segment |
 
 use crate::budget;
 
@@ -149,16 +149,37 @@ fn write_odd_segment(mut segment: &[u8], mut classes: u16, out: &mut Vec<u8>) {
     }
 }
 
-/// `42:cancel` and `{braces}`: an identifier before a colon, and nothing that could be taken for a placeholder.
+/// A segment with characters beyond letters, digits, hyphens and dots. Values and actions behind them keep their shape;
+/// whatever else holds a value is one as a whole, since it may be a secret.
 fn write_action(segment: &[u8], out: &mut Vec<u8>) {
-    if let Some(colon) = memchr::memchr(b':', segment) {
-        let (id, action) = segment.split_at(colon);
-        let is_word = action[1..].iter().all(u8::is_ascii_alphabetic);
-        if let (true, Some(placeholder)) = (is_word, placeholder(id, classes_of(id))) {
-            out.extend_from_slice(placeholder.as_bytes());
-            out.extend_from_slice(action);
-            return;
-        }
+    let braced = segment.strip_prefix(b"{").and_then(|s| s.strip_suffix(b"}")).unwrap_or(segment);
+    let bare = braced.strip_prefix(b"urn:uuid:").unwrap_or(braced);
+    if let Some("{uuid}") = placeholder(bare, classes_of(bare)) {
+        return out.extend_from_slice(b"{uuid}");
+    }
+    if let Some((id, action)) = split_at(segment, b':')
+        && is_word(&action[1..])
+        && let Some(placeholder) = placeholder(id, classes_of(id))
+    {
+        out.extend_from_slice(placeholder.as_bytes());
+        return out.extend_from_slice(action);
+    }
+    // OData: `Users(42)`.
+    if let Some((entity, key)) = split_at(segment, b'(')
+        && is_word(entity)
+        && let Some(key) = key[1..].strip_suffix(b")")
+        && let Some(placeholder) = placeholder(key, classes_of(key))
+    {
+        out.extend_from_slice(entity);
+        out.push(b'(');
+        out.extend_from_slice(placeholder.as_bytes());
+        return out.push(b')');
+    }
+    let parts = || segment.split(|&b| CLASS[b as usize] == OTHER);
+    let holds_value = parts().any(|part| placeholder(part, classes_of(part)).is_some() || part.len() >= 24);
+    let assigns = segment.iter().any(|b| b"=&%+".contains(b));
+    if holds_value || assigns {
+        return out.extend_from_slice(b"{slug}");
     }
     // Braces are ours; control characters and bytes that are no ASCII never make a name.
     out.extend(segment.iter().map(|&b| match b {
@@ -168,17 +189,38 @@ fn write_action(segment: &[u8], out: &mut Vec<u8>) {
     }));
 }
 
-/// `app.<hex>.js`, `<int>.json`, `<slug>.webp`: a value between or before dots.
+fn split_at(s: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    memchr::memchr(separator, s).map(|at| s.split_at(at))
+}
+
+/// A short name of letters: an action, an entity, a file extension with perhaps a digit.
+fn is_word(s: &[u8]) -> bool {
+    (1..=24).contains(&s.len()) && s.iter().all(u8::is_ascii_alphabetic)
+}
+
+fn is_extension(s: &[u8]) -> bool {
+    (1..=5).contains(&s.len()) && s.iter().all(u8::is_ascii_alphanumeric) && s.iter().any(u8::is_ascii_alphabetic)
+}
+
+/// `app.<hex>.js`, `<int>.json`, `<slug>.webp`: a value between or before dots. What is nothing but numbers and dots
+/// (an address, a version, a coordinate) or holds a token is a value as a whole.
 fn write_dotted(segment: &[u8], out: &mut Vec<u8>) {
-    let parts = segment.split(|&b| b == b'.');
-    let n = parts.clone().count();
-    for (i, part) in parts.enumerate() {
+    let parts = || segment.split(|&b| b == b'.');
+    let is_token = |part: &[u8]| {
+        let classes = classes_of(part);
+        placeholder(part, classes) == Some("{slug}") && classes & HYPHEN == 0
+    };
+    if classes_of(segment) & !(DIGIT | DOT | HYPHEN) == 0 || parts().any(is_token) {
+        return out.extend_from_slice(b"{slug}");
+    }
+    let n = parts().count();
+    for (i, part) in parts().enumerate() {
         if i > 0 {
             out.push(b'.');
         }
         let found = placeholder(part, classes_of(part)).filter(|&p| match p {
             "{uuid}" | "{hex}" | MAYBE_HEX => true,
-            _ => i == 0 && n == 2,
+            _ => i == 0 && n == 2 && parts().next_back().is_some_and(is_extension),
         });
         out.extend_from_slice(found.map_or(part, str::as_bytes));
     }
@@ -190,11 +232,10 @@ fn placeholder(s: &[u8], classes: u16) -> Option<&'static str> {
     if is_uuid(s, classes) {
         return Some("{uuid}");
     }
-    let classes = classes & !MARK;
     if classes == DIGIT {
         return Some(if s.len() >= HASH_DIGITS { MAYBE_HEX } else { "{int}" });
     }
-    if classes & DIGIT == 0 && classes & HYPHEN == 0 && s.len() < HASH_DIGITS {
+    if classes & (DIGIT | HYPHEN) == 0 && s.len() < HASH_DIGITS {
         return None;
     }
     if s.is_empty() || classes & (DOT | OTHER) != 0 && !may_be_time(s, classes) {
@@ -204,16 +245,26 @@ fn placeholder(s: &[u8], classes: u16) -> Option<&'static str> {
     if classes & HYPHEN != 0 {
         return if is_date(s) {
             Some("{date}")
+        } else if letters == 0 {
+            numbers(s)
         } else {
-            (is_slug(s, letters) || is_token(s, letters)).then_some("{slug}")
+            (is_slug(s, b'-') || is_token(s, letters)).then_some("{slug}")
         };
     }
     let one_case = letters == HEX_LOWER || letters == HEX_UPPER;
     if one_case && classes == letters | (classes & DIGIT) {
-        let enough = if classes & DIGIT != 0 { 8 } else { HASH_DIGITS };
+        let enough = if classes & DIGIT != 0 { 7 } else { HASH_DIGITS };
         return (s.len() >= enough).then_some("{hex}");
     }
-    is_token(s, letters).then_some("{slug}")
+    (is_token(s, letters) || is_size(s) || classes & MARK != 0 && is_slug(s, b'_')).then_some("{slug}")
+}
+
+/// A negative number, or a phone or card number in groups; nothing where there is no digit.
+fn numbers(s: &[u8]) -> Option<&'static str> {
+    match s {
+        [b'-', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => Some("{int}"),
+        _ => s.iter().any(u8::is_ascii_digit).then_some("{slug}"),
+    }
 }
 
 fn may_be_time(s: &[u8], classes: u16) -> bool {
@@ -228,50 +279,62 @@ fn is_uuid(s: &[u8], classes: u16) -> bool {
         && s.iter().filter(|&&b| b == b'-').count() == 4
 }
 
-/// `2026-01-12`, then nothing or a `T` and a time.
+/// `2026-01-12`, then nothing or a `T` and a time; `2026-01` and `12-01-2026`.
 fn is_date(s: &[u8]) -> bool {
     let number = |range: std::ops::Range<usize>| {
         s.get(range)?.iter().try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))
     };
+    let is_year = |range| number(range).is_some_and(|y| (1900..2200).contains(&y));
+    let is_month = |range| number(range).is_some_and(|m| (1..=12).contains(&m));
+    let is_day = |range| number(range).is_some_and(|d| (1..=31).contains(&d));
+    if s.len() == 10 && s[2] == b'-' && s[5] == b'-' {
+        return is_year(6..10) && is_day(0..2) && is_day(3..5);
+    }
+    if s.len() < 7 || s[4] != b'-' || !is_year(0..4) || !is_month(5..7) {
+        return false;
+    }
     let tail_fits = match s.get(10) {
         None => true,
         Some(b'T' | b't' | b' ') => s[11..].iter().all(|b| b.is_ascii_digit() || b":.+-Zz%".contains(b)),
         Some(_) => false,
     };
-    s.len() >= 10
-        && s[4] == b'-'
-        && s[7] == b'-'
-        && number(0..4).is_some_and(|y| (1900..2200).contains(&y))
-        && number(5..7).is_some_and(|m| (1..=12).contains(&m))
-        && number(8..10).is_some_and(|d| (1..=31).contains(&d))
-        && tail_fits
+    s.len() == 7 || s.len() >= 10 && s[7] == b'-' && is_day(8..10) && tail_fits
 }
 
-/// Words joined by hyphens of which one at an end is a number, or at least five words.
-fn is_slug(s: &[u8], letters: u16) -> bool {
-    if letters == 0 || !is_joined(s) {
+/// Words joined by hyphens or underscores of which one at an end is a number or any is a hash, or at least five words.
+fn is_slug(s: &[u8], joint: u8) -> bool {
+    if s.split(|&b| b == joint).any(<[u8]>::is_empty) {
         return false;
     }
     // The most common one first: it ends in a number.
     let tail = s.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let head = s.iter().take_while(|b| b.is_ascii_digit()).count();
-    let at_an_end = tail > 0 && s[s.len() - tail - 1] == b'-' || head > 0 && s[head] == b'-';
-    at_an_end || s.iter().filter(|&&b| b == b'-').count() >= 4
+    let at_an_end =
+        tail > 0 && tail < s.len() && s[s.len() - tail - 1] == joint || head > 0 && s.get(head) == Some(&joint);
+    let is_hash =
+        |w: &[u8]| w.len() < s.len() && matches!(placeholder(w, classes_of(w)), Some("{hex}" | "{slug}" | MAYBE_HEX));
+    at_an_end || s.iter().filter(|&&b| b == joint).count() >= 4 || s.split(|&b| b == joint).any(is_hash)
 }
 
-/// Whether hyphens stand between words, and nowhere else.
-fn is_joined(s: &[u8]) -> bool {
-    s.first() != Some(&b'-') && s.last() != Some(&b'-') && !s.windows(2).any(|pair| pair == b"--")
-}
-
-/// A random-looking token: long, with several digits strewn among letters of both cases, or very long with digits.
+/// A random-looking token: digits strewn among letters of both cases, or very long with digits.
 fn is_token(s: &[u8], letters: u16) -> bool {
-    if letters == 0 || s.len() < 12 {
+    if letters == 0 || s.len() < 10 {
         return false;
     }
     let digits = s.iter().filter(|b| b.is_ascii_digit()).count();
     let both_cases = letters & (HEX_LOWER | LOWER) != 0 && letters & (HEX_UPPER | UPPER) != 0;
-    digits >= 3 && both_cases || s.len() >= 20 && digits >= 5
+    let kind = |b: u8| (b.is_ascii_digit(), b.is_ascii_uppercase());
+    let turns = s.windows(2).filter(|w| kind(w[0]) != kind(w[1])).count();
+    (both_cases && digits >= 1 && turns >= 5)
+        || (s.len() >= 20 && digits >= 3)
+        || (both_cases && s.len() >= 22 && turns >= 6)
+}
+
+/// `800x600`.
+fn is_size(s: &[u8]) -> bool {
+    let Some((width, height)) = split_at(s, b'x') else { return false };
+    let is_number = |n: &[u8]| !n.is_empty() && n.iter().all(u8::is_ascii_digit);
+    is_number(width) && is_number(&height[1..])
 }
 
 #[cfg(test)]
@@ -303,7 +366,7 @@ mod tests {
             ("/s/abcdefabcdefabcd", "/s/{hex}"),
             ("/s/deadbeef", "/s/deadbeef"),
             ("/r/daily/2026-01-12", "/r/daily/{date}"),
-            ("/r/2026-13-12", "/r/2026-13-12"),
+            ("/r/2026-13-12", "/r/{slug}"),
             ("/r/2026-01-12T10:00:00Z", "/r/{date}"),
             ("/p/blue-kettle-42", "/p/{slug}"),
             ("/p/usage-reports", "/p/usage-reports"),
@@ -312,18 +375,44 @@ mod tests {
             ("/static/js/app.5f2b9c01d3e4a876.js", "/static/js/app.{hex}.js"),
             ("/static/img/blue-kettle-42.webp", "/static/img/{slug}.webp"),
             ("/js/jquery-3.6.0.min.js", "/js/jquery-3.6.0.min.js"),
+            ("/img/logo2.png", "/img/logo2.png"),
             ("/photos/42.json", "/photos/{int}.json"),
             ("/jobs/42:cancel", "/jobs/{int}:cancel"),
             ("/a;jsessionid=1A2B/b", "/a/b"),
             ("/mail/jane@example.org", "/mail/{slug}"),
             ("/t/cus_Nx8aB19dKq2Lm", "/t/{slug}"),
             ("/{id}/é", "/_id_/__"),
+            ("/u/{7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f}", "/u/{uuid}"),
+            ("/u/urn:uuid:7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f", "/u/{uuid}"),
+            ("/Users(42)/Name", "/Users({int})/Name"),
+            ("/o/order_123", "/o/{slug}"),
+            ("/i/i-0abc12de34f567890", "/i/{slug}"),
+            ("/w/dQw4w9WgXcQ", "/w/{slug}"),
+            ("/c/7f9c2ba", "/c/{hex}"),
+            ("/r/12-01-2026", "/r/{date}"),
+            ("/r/2026-01", "/r/{date}"),
+            ("/n/-5", "/n/{int}"),
+            ("/ip/10.0.0.1/v/1.20.3", "/ip/{slug}/v/{slug}"),
+            ("/xy/52.52", "/xy/{slug}"),
+            ("/size/800x600", "/size/{slug}"),
+            ("/7.12345", "/{slug}"),
+            ("/1:abc", "/{int}:abc"),
+            ("/card/4111-1111-1111-1111", "/card/{slug}"),
+            ("/tel/+4915112345678", "/tel/{slug}"),
+            ("/mail/bob%40example.com", "/mail/{slug}"),
+            ("/bot123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw/getMe", "/{slug}/getMe"),
+            ("/token=abc/x", "/{slug}/x"),
+            ("/(S(lit3py55t21z5v55vlm25s55))/x", "/{slug}/x"),
+            ("/j/eyJhbGciOi.eyJzdWIiOiIx.c2lnbmF0dXJl", "/j/{slug}"),
+            ("/api/chat.postMessage", "/api/chat.postMessage"),
+            ("/v1/k8s/s3/ipv4/utf8", "/v1/k8s/s3/ipv4/utf8"),
+            ("/manifest.json", "/manifest.json"),
             ("/v1/oauth2/token", "/v1/oauth2/token"),
             ("/graphql", "/graphql"),
             ("/a/7d3a1f0c_52c1-4c7e-9f5f-2d1b8a3c4e5f", "/a/{slug}"),
             ("/p/7-kettles", "/p/{slug}"),
             ("/p/kettle--42", "/p/kettle--42"),
-            ("/p/-42", "/p/-42"),
+            ("/p/-42", "/p/{int}"),
             ("/v1/users/42?limit=7", "/v1/users/{int}"),
             ("/v1/users?id=7/8", "/v1/users"),
             ("/v1/search#top", "/v1/search"),

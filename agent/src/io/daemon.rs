@@ -30,6 +30,10 @@ use crate::{
 /// Reports between reading and shipping. When there are as many, what is read adds to the windows that are open, and
 /// when these are full, reading waits. One may hold [`OPEN_CELLS`](crate::budget::OPEN_CELLS), some 4 MiB.
 const QUEUE: usize = 4;
+/// How far ahead of the clock a transaction may lie; half of what the collector takes, for the way and its clock.
+const FUTURE: Duration = Duration::from_secs(5 * 60);
+/// How far back; what collectors keep at most unless told otherwise.
+const PAST: Duration = Duration::from_secs(399 * 86_400);
 /// How long a file without news is left alone.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -63,6 +67,8 @@ pub struct Daemon {
     pub ship_every: Duration,
     /// What of the files is wanted.
     pub range: TimeRange,
+    /// Whether the collector keeps transactions of any age; else those older than it keeps are counted and left out.
+    pub keeps_all: bool,
     /// How long a stop may take.
     pub stop_within: Duration,
 }
@@ -189,9 +195,18 @@ impl Reader {
         }
     }
 
+    /// What is wanted, without what no clock can have written: one such line would make the collector refuse all the
+    /// others that are shipped with it.
+    fn range(&self) -> TimeRange {
+        let latest = now() + FUTURE;
+        let earliest = if self.daemon.keeps_all { Timestamp::EPOCH } else { now() - PAST };
+        TimeRange::new(self.daemon.range.from.max(earliest), self.daemon.range.to.min(latest))
+    }
+
     /// Reads a chunk of every file. Whether there was any.
     fn read(&mut self) -> bool {
         let mut has_read = false;
+        let wanted = Wanted { range: self.range(), keep_rejected: false };
         for feed in &mut self.files {
             let bytes = match feed.origin.read() {
                 Ok(bytes) => bytes,
@@ -205,7 +220,6 @@ impl Reader {
             }
             has_read = true;
             self.batch.clear();
-            let wanted = Wanted { range: self.daemon.range, keep_rejected: false };
             feed.parse(&bytes, wanted, &mut self.enricher, &mut self.batch);
             self.windows.add(&self.batch);
         }

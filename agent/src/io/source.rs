@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{budget, log::Format};
+use crate::{budget, enrich::masked, log::Format};
 
 /// Lines from which a format is detected.
 const SAMPLE_LINES: usize = 500;
@@ -108,6 +108,7 @@ impl Pieces {
             Some(format) => (format.clone(), false),
             None => (Format::detect(&lines).ok_or_else(|| unknown_format(&name, &lines))?, true),
         };
+        let has_directives = has_directives || format.describe().starts_with("w3c");
         let format = match &spec.consumer {
             Some(field) => format.with_consumer(field).map_err(|e| SourceError::Consumer(e.to_string()))?,
             None => format,
@@ -237,7 +238,6 @@ fn decompress<R: Read + Send + 'static>(mut reader: BufReader<R>) -> io::Result<
 
 fn unknown_format(name: &str, lines: &[&[u8]]) -> SourceError {
     let first = lines.iter().find(|l| !l.trim_ascii().is_empty()).copied().unwrap_or_default();
-    let text: String = String::from_utf8_lossy(&first[..first.len().min(640)]).chars().take(160).collect();
-    let line = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let line = masked(&String::from_utf8_lossy(&first[..first.len().min(640)])).chars().take(160).collect();
     SourceError::Format { path: name.to_owned(), line }
 }

@@ -48,6 +48,7 @@ impl Tail {
             file.seek(SeekFrom::Start(0))?;
             self.position = 0;
             self.partial.clear();
+            self.skips_line = false;
         }
         let mut bytes = std::mem::take(&mut self.partial);
         let n = file.take(budget::CHUNK_BYTES as u64).read_to_end(&mut bytes)?;

@@ -179,10 +179,13 @@ pub(super) fn head<'a>(line: &'a [u8], out: &mut Record<'a>) -> Result<usize, Sk
         out.time = time::any(&line[open + 1..close]);
         close
     };
-    if line.get(close + 1..close + 3) != Some(b" \"") {
-        return Err(if line.len() < close + 3 { cut("request", line) } else { malformed("request", close + 1) });
-    }
-    let start = close + 3;
+    let start = match line.get(close + 1..).unwrap_or_default() {
+        [b' ', b'"', ..] => close + 3,
+        // API Gateway's sample format has no blank there.
+        [b'"', ..] => close + 2,
+        [] | [b' '] => return Err(cut("request", line)),
+        _ => return Err(malformed("request", close + 1)),
+    };
     let end = request_end(line, start)?;
     if let Some((method, target, protocol)) = request::split(Text::plain(&line[start..end])) {
         (out.method, out.target, out.protocol) = (method, target, protocol);

@@ -4,12 +4,16 @@
 
 use super::{scan, time};
 
-/// Whether the line is no access record and was not meant to be one.
+/// Whether the line is no access record and was not meant to be one. In a table (`is_table`) records begin with dates.
 #[cold]
-pub(super) fn is_foreign(line: &[u8]) -> bool {
+pub(super) fn is_foreign(line: &[u8], is_table: bool) -> bool {
     let line = line.trim_ascii_start();
     let bracketed = line.strip_prefix(b"[").unwrap_or(line);
-    is_dated(bracketed) || is_named_day(bracketed) || is_glog(line) || is_level(bracketed) || is_trace(line)
+    !is_table && is_dated(bracketed)
+        || is_named_day(bracketed)
+        || is_glog(line)
+        || is_level(bracketed)
+        || is_trace(line)
 }
 
 /// `2022/01/24 16:33:06 [error]`, `2000-09-07 14:07:41,508 [main] INFO`, `28-Nov-2018 20:51:29.344 INFO`.
@@ -86,7 +90,7 @@ mod tests {
             ("what is this", false),
             ("", false),
         ] {
-            assert_eq!(is_foreign(line.as_bytes()), want, "{line}");
+            assert_eq!(is_foreign(line.as_bytes(), false), want, "{line}");
         }
     }
 }

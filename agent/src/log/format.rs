@@ -89,7 +89,7 @@ impl Format {
     /// The same format with this field as the consumer: an nginx variable, a header, a column or a dotted JSON path.
     pub fn with_consumer(self, field: &str) -> Result<Self, SpecError> {
         let bare = field.trim().trim_start_matches('$');
-        let evidence = names::evidence(bare).map_or(Evidence::Name, |(evidence, _)| evidence);
+        let evidence = names::evidence(bare).map_or_else(|| names::chosen(bare), |(evidence, _)| evidence);
         let mut layouts = self.layouts.to_vec();
         let mut found = false;
         for alternative in &mut layouts {
@@ -146,7 +146,9 @@ impl Format {
             }
         }
         out.clear();
-        Err(explain(line, farthest))
+        // In a table of columns every line begins with a date: none is of another log for that alone.
+        let is_table = self.layouts.iter().any(|a| matches!(a.layout, Layout::Columns(_)));
+        Err(explain(line, farthest, is_table))
     }
 
     pub(super) fn new(name: Cow<'static, str>, layouts: Vec<Layout>) -> Self {
@@ -199,11 +201,11 @@ impl Layout {
 
 /// Why no layout read the line.
 #[cold]
-fn explain(line: &[u8], farthest: Option<Skip>) -> Skip {
+fn explain(line: &[u8], farthest: Option<Skip>, is_table: bool) -> Skip {
     let skip = |reason| Skip { reason, field: "line", at: 0 };
     match line.trim_ascii_start() {
         [] | [b'#', ..] => skip(Reason::LineBlank),
-        _ if foreign::is_foreign(line) => skip(Reason::LineForeign),
+        _ if foreign::is_foreign(line, is_table) => skip(Reason::LineForeign),
         _ => farthest.unwrap_or(skip(Reason::LineMalformed)),
     }
 }

@@ -453,6 +453,7 @@ static KNOWN: &[(&str, Field)] = &[
     ("latencies.request", lasts(Unit::Millis, 8)),
     ("httpRequest.latency", lasts(Unit::Told, 7)),
     ("event.duration", lasts(Unit::Nanos, 7)),
+    ("http.server.request.duration", lasts(Unit::Seconds, 8)),
     ("time_to_first_byte", f(Slot::Ttfb(Unit::Told), 5)),
     ("ttfb_ms", f(Slot::Ttfb(Unit::Millis), 6)),
     ("ttfb", f(Slot::Ttfb(Unit::Told), 5)),

@@ -96,6 +96,14 @@ pub(super) fn credential(name: &str) -> Option<Field> {
     Some(Field::new(Slot::Consumer(evidence), rank))
 }
 
+/// The kind of evidence of a field that was chosen as the consumer and that is none by itself: what may hold a credential
+/// is a key, so that it gets a pseudonym.
+pub(super) fn chosen(name: &str) -> Evidence {
+    let name = normal(name);
+    let may_hold_secret = ["cookie", "token", "session", "secret", "auth", "key", "password", "referer", "sid"];
+    if may_hold_secret.iter().any(|part| name.contains(part)) { Evidence::Key } else { Evidence::Name }
+}
+
 /// The kind of evidence that a field of this name is, and its rank.
 pub(super) fn evidence(name: &str) -> Option<(Evidence, u8)> {
     let name = normal(name);

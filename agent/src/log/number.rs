@@ -142,29 +142,40 @@ fn float(text: &[u8], power: i32) -> Option<u64> {
 }
 
 fn told(text: &[u8]) -> Option<u64> {
+    // Go writes `2h0m1.5s`: whole hours and minutes come first, each at most once.
+    let (mut rest, mut sum) = (text, 0u64);
+    for (unit, us) in [(b'h', 3_600_000_000), (b'm', 60_000_000)] {
+        if let Some((n, behind)) = whole(rest, unit) {
+            sum = sum.saturating_add(n.saturating_mul(us));
+            rest = behind;
+        }
+    }
+    if rest.is_empty() && !text.is_empty() { Some(sum) } else { Some(sum.saturating_add(with_unit(rest)?)) }
+}
+
+/// A whole number before this unit, and what follows; `None` where it is the `m` of `ms`.
+fn whole(text: &[u8], unit: u8) -> Option<(u64, &[u8])> {
+    let end = text.iter().position(|b| !b.is_ascii_digit())?;
+    let behind = text[end..].strip_prefix(&[unit]).filter(|behind| behind.first() != Some(&b's'))?;
+    Some((uint(&text[..end])?, behind))
+}
+
+/// A number with its unit; without one, whole numbers are milliseconds and others seconds.
+fn with_unit(text: &[u8]) -> Option<u64> {
     let split = text.iter().position(|b| !matches!(b, b'0'..=b'9' | b'.'));
     let Some(split) = split.filter(|i| !matches!(text[*i], b'e' | b'E')) else {
         let whole = !text.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
         return micros(text, if whole { Unit::Millis } else { Unit::Seconds });
     };
-    let (number, rest) = text.split_at(split);
-    let (power, rest) = match rest {
-        [b'n', b's', rest @ ..] => (-3, rest),
-        [b'u', b's', rest @ ..] => (0, rest),
-        [0xc2, 0xb5, b's', rest @ ..] | [0xce, 0xbc, b's', rest @ ..] => (0, rest),
-        [b'm', b's', rest @ ..] => (3, rest),
-        [b's', rest @ ..] => (6, rest),
-        // Go writes `1m30.5s` and `2h0m1s`.
-        [b'm', rest @ ..] => return Some(uint(number)?.saturating_mul(60_000_000).saturating_add(more(rest)?)),
-        [b'h', rest @ ..] => return Some(uint(number)?.saturating_mul(3_600_000_000).saturating_add(more(rest)?)),
+    let (number, unit) = text.split_at(split);
+    let power = match unit {
+        b"ns" => -3,
+        b"us" | [0xc2, 0xb5, b's'] | [0xce, 0xbc, b's'] => 0,
+        b"ms" => 3,
+        b"s" => 6,
         _ => return None,
     };
-    if rest.is_empty() { decimal(number, power) } else { None }
-}
-
-/// What follows `1m` or `2h`; nothing is zero.
-fn more(rest: &[u8]) -> Option<u64> {
-    if rest.is_empty() { Some(0) } else { told(rest) }
+    decimal(number, power)
 }
 
 #[cfg(test)]
@@ -196,9 +207,17 @@ mod tests {
             ("NaN", Unit::Seconds, None),
             ("99999999999999999999999", Unit::Seconds, None),
             ("1h1x", Unit::Told, None),
+            ("2h0m1s", Unit::Told, Some(7_201_000_000)),
+            ("2h", Unit::Told, Some(7_200_000_000)),
+            ("1m1m", Unit::Told, None),
         ] {
             assert_eq!(micros(text.as_bytes(), unit), want, "{text} {unit:?}");
         }
+    }
+
+    #[test]
+    fn a_long_run_of_units_is_refused() {
+        assert_eq!(micros("1m".repeat(100_000).as_bytes(), Unit::Told), None);
     }
 
     #[test]

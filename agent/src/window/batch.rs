@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use pitot_model::{Coverage, Evidence, Reason, Sketch, Status, Timestamp, Transaction};
 use std::hash::BuildHasher;
 
-use crate::enrich::{Number, Numbers};
+use crate::enrich::{Number, Numbers, is_cut};
 
 /// A duration that is not known.
 pub(super) const UNKNOWN: u32 = u32::MAX;
@@ -69,7 +69,7 @@ pub struct Invalid {
     pub field: &'static str,
     /// Byte of the line at which it failed.
     pub at: usize,
-    /// Beginning of the line, control characters replaced.
+    /// Beginning of the line, with what may be secret masked and control characters replaced.
     pub excerpt: String,
 }
 
@@ -119,6 +119,9 @@ impl Batch {
             Some(&consumer) if consumer != UNSEEN => consumer,
             _ => self.consumer(t, numbers.consumer),
         };
+        if is_cut(t.consumer) || is_cut(t.service) {
+            self.coverage.add(Reason::NameCut, 1);
+        }
         let (duration, ttfb) = (t.timing.duration(), t.timing.ttfb());
         let row = Row {
             ended_us: if has_time { t.timing.ended().as_micros() } else { NO_TIME },

@@ -88,7 +88,15 @@ impl Windows {
 
     /// Everything since the last time.
     pub fn drain(&mut self) -> Drained {
-        let templates = self.registry.templates(|id| self.counts[id as usize]);
+        let mut templates = self.registry.templates(|id| self.counts[id as usize]);
+        for (template, shipped) in templates.iter_mut().zip(&self.shipped) {
+            // What was shipped under a coarser name stays there: it cannot be told apart any more.
+            if let Some(shipped) = shipped
+                && !is_coarser(template, shipped)
+            {
+                template.clone_from(shipped);
+            }
+        }
         let aliases = self.rename(&templates);
         self.n_cells = 0;
         let windows = std::mem::take(&mut self.open)
@@ -163,7 +171,7 @@ impl Windows {
             self.shipped.iter_mut().zip(templates).zip(&self.registry.routes)
         {
             let old = shipped.replace(template.clone()).filter(|old| old != template);
-            if let Some(old) = old {
+            if let Some(old) = old.filter(|old| is_coarser(template, old)) {
                 let method = &route.method;
                 aliases.push(RouteAlias {
                     service: self.registry.resources[*resource as usize].service.clone(),
@@ -186,7 +194,7 @@ impl Windows {
             let (resource, route) = &self.registry.routes[number as usize];
             self.counts[number as usize] += count;
             self.shipped[number as usize] = Some(route.template.clone());
-            if let Some(old) = name.filter(|old| *old != route.template) {
+            if let Some(old) = name.filter(|old| *old != route.template && is_coarser(&route.template, old)) {
                 self.aliases.push(RouteAlias {
                     service: self.registry.resources[*resource as usize].service.clone(),
                     from: Route::new(route.method.clone(), old),
@@ -209,4 +217,11 @@ impl Windows {
         }
         self.n_cells = self.open.values().map(HashMap::len).sum();
     }
+}
+
+/// Whether everything that was counted under the old template belongs to the new one: no value became a word again.
+fn is_coarser(new: &str, old: &str) -> bool {
+    let mut pairs = new.split('/').zip(old.split('/'));
+    let is_as_long = new.split('/').count() == old.split('/').count();
+    is_as_long && pairs.all(|(n, o)| n == o || n.contains('{'))
 }
