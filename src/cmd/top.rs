@@ -2,8 +2,8 @@
 
 use std::{future::pending, path::Path, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, bail};
-use pitot_agent::io::{Daemon, Followed, Pieces, SourceSpec};
+use anyhow::bail;
+use pitot_agent::io::{Daemon, Followed, Pieces, SourceError, SourceSpec};
 use pitot_collector::{Config, Retention};
 use pitot_model::filter;
 use pitot_tui::{Options, Span};
@@ -69,7 +69,11 @@ fn check(spec: &SourceSpec) -> anyhow::Result<()> {
             spec.path.display()
         );
     }
-    Pieces::open(spec).map(drop).context("nothing to follow")
+    match Pieces::open(spec) {
+        // What is to come may be worth waiting for.
+        Ok(_) | Err(SourceError::Empty(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn follow(spec: &SourceSpec) -> Followed {
