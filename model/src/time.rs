@@ -84,7 +84,8 @@ impl std::ops::Sub<Duration> for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, with milliseconds or microseconds only where there are any.
+/// RFC 3339 in UTC, with milliseconds or microseconds only where there are any; beyond the years -9999 to 9999,
+/// microseconds since the epoch as `9223372036854775807us`. What is shown can be parsed.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(t) = jiff::Timestamp::from_microsecond(self.0) else {
@@ -112,7 +113,8 @@ pub struct ParseTimeError(String);
 impl FromStr for Timestamp {
     type Err = ParseTimeError;
 
-    /// RFC 3339, a date (its midnight in UTC), or seconds since the epoch with an optional fraction.
+    /// RFC 3339, a date (its midnight in UTC), seconds since the epoch with an optional fraction, or microseconds since
+    /// the epoch with the unit `us`.
     fn from_str(s: &str) -> Result<Self, ParseTimeError> {
         let wrong = || ParseTimeError(s.chars().take(64).collect());
         if let Ok(t) = s.parse::<jiff::Timestamp>() {
@@ -121,6 +123,9 @@ impl FromStr for Timestamp {
         if let Ok(d) = s.parse::<jiff::civil::Date>() {
             let zoned = d.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?;
             return Ok(Self(zoned.timestamp().as_microsecond()));
+        }
+        if let Some(us) = s.strip_suffix("us") {
+            return us.parse().map(Self).map_err(|_| wrong());
         }
         let seconds: f64 = s.parse().map_err(|_| wrong())?;
         let us = seconds * 1e6;
@@ -239,6 +244,17 @@ mod tests {
             assert_eq!(text.parse(), Ok(Timestamp(us)), "{text}");
         }
         for text in ["", "yesterday", "NaN", "1e300"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_moment_that_is_shown_can_be_read_again() {
+        for us in [i64::MIN, i64::MIN + 1, -377_705_116_800_000_001, -1, 0, 253_402_300_800_000_000, i64::MAX] {
+            let shown = Timestamp(us).to_string();
+            assert_eq!(shown.parse(), Ok(Timestamp(us)), "{shown}");
+        }
+        for text in ["us", "1.5us", "9223372036854775808us"] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }

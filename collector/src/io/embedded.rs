@@ -92,8 +92,8 @@ impl Embedded {
         value.map_or_else(|| Ok(Coverage::default()), |bytes| from_json(&bytes))
     }
 
-    fn add_coverage(&self, batch: &mut OwnedWriteBatch, report: &Report) -> Result<(), StoreError> {
-        let at = ledger::coverage_at(report);
+    fn add_coverage(&self, batch: &mut OwnedWriteBatch, report: &Report, now: Timestamp) -> Result<(), StoreError> {
+        let at = ledger::coverage_at(report, now);
         for level in 0..self.levels.len() {
             let key = key::coverage(level as u8, at.floor(self.levels.width(level)));
             let mut sum = self.coverage_of(&key)?;
@@ -168,7 +168,7 @@ impl Store for Embedded {
             batch.insert(&self.waiting, number.to_be_bytes(), key::waiting(start, resource));
             fresh.push(((start, number), resource));
         }
-        self.add_coverage(&mut batch, report)?;
+        self.add_coverage(&mut batch, report, now)?;
         for alias in &report.aliases {
             batch.insert(&self.meta, open::alias_key(head.next_alias), open::alias_json(alias)?);
             head.next_alias += 1;

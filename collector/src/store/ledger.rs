@@ -22,9 +22,11 @@ const INCARNATIONS: usize = 8;
 /// How long an agent is known after its last report; its spool will hardly be older.
 pub const AGENT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
-/// The moment that a report's coverage is counted under: the start of its newest window, else when it was made.
-pub fn coverage_at(report: &Report) -> Timestamp {
-    report.windows.iter().map(|w| w.start).max().unwrap_or(report.made)
+/// The moment that a report's coverage is counted under: the start of its newest window, else when it was made, by a
+/// clock that is not ours and therefore held between the epoch and `now`.
+pub fn coverage_at(report: &Report, now: Timestamp) -> Timestamp {
+    let newest = report.windows.iter().map(|w| w.start).max();
+    newest.unwrap_or_else(|| report.made.max(Timestamp::EPOCH).min(now))
 }
 
 /// Agents, sequences and aliases.
@@ -158,7 +160,8 @@ impl Agent {
         self.row.program.clone_from(&report.program);
         self.row.clock_offset_ms = (report.made.as_micros().saturating_sub(now.as_micros())) / 1_000;
         // What is still to come cannot lie in the future: an agent that is done says "nothing more" by a far moment.
-        self.row.watermark = report.watermark.min(now);
+        // Nor did anything come before the epoch.
+        self.row.watermark = report.watermark.max(Timestamp::EPOCH).min(now);
     }
 }
 

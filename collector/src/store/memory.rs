@@ -274,7 +274,7 @@ impl Store for Memory {
             self.fresh.entry((start, resource)).or_default().push(run);
             self.newest = self.newest.max(Some(start + self.levels.finest()));
         }
-        let at = super::ledger::coverage_at(report);
+        let at = super::ledger::coverage_at(report, now);
         for level in 0..self.levels.len() {
             let slot = at.floor(self.levels.width(level));
             self.coverage.entry((level, slot)).or_default().merge(&report.coverage);
