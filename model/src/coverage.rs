@@ -133,10 +133,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Counts `n` for a reason.
+    /// Counts `n` for a reason; all counts stop at `u64::MAX`.
     pub fn add(&mut self, reason: Reason, n: u64) {
         if n > 0 {
-            *self.reasons.entry(reason).or_default() += n;
+            let count = self.reasons.entry(reason).or_default();
+            *count = count.saturating_add(n);
         }
     }
 
@@ -147,9 +148,9 @@ impl Coverage {
 
     /// Adds another coverage.
     pub fn merge(&mut self, other: &Self) {
-        self.lines_read += other.lines_read;
-        self.bytes_read += other.bytes_read;
-        self.transactions += other.transactions;
+        self.lines_read = self.lines_read.saturating_add(other.lines_read);
+        self.bytes_read = self.bytes_read.saturating_add(other.bytes_read);
+        self.transactions = self.transactions.saturating_add(other.transactions);
         for (&reason, &n) in &other.reasons {
             self.add(reason, n);
         }
@@ -157,7 +158,7 @@ impl Coverage {
 
     /// Transactions that may be missing.
     pub fn lost(&self) -> u64 {
-        self.reasons.iter().filter(|(r, _)| r.is_loss()).map(|(_, n)| n).sum()
+        self.reasons.iter().filter(|(r, _)| r.is_loss()).fold(0, |sum, (_, n)| sum.saturating_add(*n))
     }
 
     /// Whether nothing that should be in the numbers is missing.
@@ -167,7 +168,7 @@ impl Coverage {
 
     /// Share of the truth that the numbers hold, in `[0, 1]`; 1 when there was nothing.
     pub fn ratio(&self) -> f64 {
-        match self.transactions + self.lost() {
+        match self.transactions.saturating_add(self.lost()) {
             0 => 1.0,
             all => self.transactions as f64 / all as f64,
         }
@@ -188,6 +189,19 @@ mod tests {
             assert_eq!(Reason::from_wire(a.as_wire()), Some(*a));
             assert_eq!(a.name().parse(), Ok(*a));
         }
+    }
+
+    #[test]
+    fn counts_of_strangers_stop_at_the_greatest_number() {
+        let mut c =
+            Coverage { lines_read: u64::MAX, bytes_read: u64::MAX, transactions: u64::MAX, ..Coverage::default() };
+        for reason in [Reason::LineMalformed, Reason::LineCut] {
+            c.add(reason, u64::MAX);
+        }
+        let other = c.clone();
+        c.merge(&other);
+        assert_eq!((c.lines_read, c.transactions, c.lost()), (u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!((c.get(Reason::LineCut), c.ratio()), (u64::MAX, 1.0));
     }
 
     #[test]

@@ -87,8 +87,8 @@ pub struct Offset {
 }
 
 impl Report {
-    /// Transactions in all windows.
+    /// Transactions in all windows, saturating.
     pub fn count(&self) -> u64 {
-        self.windows.iter().map(Window::count).sum()
+        self.windows.iter().fold(0, |sum, w| sum.saturating_add(w.count()))
     }
 }

@@ -30,7 +30,7 @@ const BUCKETS: usize = index_of(Sketch::MAX_US) + 1;
 /// Source: HdrHistogram (Gil Tene), <https://hdrhistogram.org>.
 #[derive(Clone, Default)]
 pub struct Sketch {
-    /// Sum of all bucket counts.
+    /// Sum of all bucket counts; like them, it stops at `u64::MAX`.
     n: u64,
     /// Values above [`Sketch::MAX_US`] that were recorded as that bound.
     clipped: u64,
@@ -77,7 +77,7 @@ impl Sketch {
         self.counts.add(self.single(), self.n, index_of(value), n);
         self.note(value as u32, value as u32, value.saturating_mul(n), n);
         if us > Self::MAX_US {
-            self.clipped += n;
+            self.clipped = self.clipped.saturating_add(n);
         }
     }
 
@@ -92,7 +92,7 @@ impl Sketch {
         }
         self.counts.merge(self.single(), self.n, &other.counts, other.single(), other.n);
         self.note(other.min_us, other.max_us, other.sum_us, other.n);
-        self.clipped += other.clipped;
+        self.clipped = self.clipped.saturating_add(other.clipped);
     }
 
     /// Recorded values.
@@ -140,7 +140,7 @@ impl Sketch {
         let rank = self.rank(q)?;
         let mut seen = 0;
         for (i, count) in self.iter() {
-            seen += count;
+            seen = count.saturating_add(seen);
             if seen >= rank {
                 return Some(self.shown(i, q));
             }
@@ -154,7 +154,7 @@ impl Sketch {
         let mut next = 0;
         let mut seen = 0;
         for (i, count) in self.iter() {
-            seen += count;
+            seen = count.saturating_add(seen);
             while next < N && self.rank(qs[next]).is_some_and(|rank| seen >= rank) {
                 out[next] = self.shown(i, qs[next]);
                 next += 1;
@@ -169,7 +169,7 @@ impl Sketch {
             return 0.0;
         }
         let limit = index_of(us.min(Self::MAX_US));
-        let above: u64 = self.iter().filter(|&(i, _)| i > limit).map(|(_, c)| c).sum();
+        let above = self.iter().filter(|&(i, _)| i > limit).fold(0, |sum: u64, (_, c)| sum.saturating_add(c));
         above as f64 / self.n as f64
     }
 
@@ -201,7 +201,7 @@ impl Sketch {
         if self.n == 0 {
             self.min_us = low_of(i) as u32;
         }
-        self.n += n;
+        self.n = self.n.saturating_add(n);
     }
 
     /// Buckets with a count, ascending.
@@ -229,7 +229,7 @@ impl Sketch {
         self.min_us = if self.n == 0 { min } else { self.min_us.min(min) };
         self.max_us = self.max_us.max(max);
         self.sum_us = self.sum_us.saturating_add(sum);
-        self.n += n;
+        self.n = self.n.saturating_add(n);
     }
 }
 
@@ -336,6 +336,23 @@ mod tests {
             let counts: Vec<u64> = sketch.buckets().map(|b| b.count).collect();
             assert_eq!((sketch.count(), counts), (n, vec![1, n - 2, 1]));
         }
+    }
+
+    #[test]
+    fn counts_stop_at_the_greatest_number() {
+        let mut s = sketch(&[1_000, u64::MAX]);
+        s.record_n(u64::MAX, u64::MAX);
+        s.record_n(1_000, u64::MAX);
+        let mut bytes = Vec::new();
+        s.write_packed(&mut bytes);
+        assert_eq!(Sketch::read_packed(&mut &bytes[..]).map(|s| s.count()), Some(u64::MAX));
+        s.merge(&s.clone());
+        assert_eq!((s.count(), s.clipped(), s.quantile_us(0.1)), (u64::MAX, u64::MAX, Some(1_000)));
+        assert_eq!(s.quantiles_us(QS).map(|q| q[0]), Some(1_000));
+        assert_eq!(s.share_above(1_000), 1.0);
+        bytes.clear();
+        s.write_v2(&mut bytes);
+        assert!(Sketch::read_v2(&bytes).is_ok_and(|s| s.count() >= i64::MAX as u64));
     }
 
     #[test]

@@ -53,9 +53,9 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Adds another's sums.
+    /// Adds another's sums; all of them stop at `u64::MAX`.
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.request_bytes = self.request_bytes.saturating_add(other.request_bytes);
         self.response_bytes = self.response_bytes.saturating_add(other.response_bytes);
         self.duration.merge(&other.duration);
@@ -74,9 +74,9 @@ impl Window {
         TimeRange::new(self.start, self.start + self.width)
     }
 
-    /// Transactions in all cells.
+    /// Transactions in all cells, saturating.
     pub fn count(&self) -> u64 {
-        self.cells.iter().map(|c| c.stats.count).sum()
+        self.cells.iter().fold(0, |sum, c| sum.saturating_add(c.stats.count))
     }
 
     /// Sum over all windows given, which should be of one resource; time range and resource are those of the first,
@@ -199,6 +199,24 @@ mod tests {
         let mut s = a.clone();
         s.merge(b);
         s.canonical()
+    }
+
+    #[test]
+    fn sums_stop_at_the_greatest_number() {
+        let mut merger = Merger::new(&Window::new(Timestamp::EPOCH, Duration::from_secs(10), Resource::default()));
+        let mut stats = Stats { count: u64::MAX - 1, ..Stats::default() };
+        stats.duration.record_n(5, u64::MAX - 1);
+        for status in [200, 500] {
+            merger.add_cell(&Route::default(), &Consumer::default(), Status::code(status), &stats);
+        }
+        let mut w = merger.window;
+        w.merge(&w.clone());
+        assert_eq!(
+            (w.count(), w.cells[0].stats.count, w.cells[0].stats.duration.count()),
+            (u64::MAX, u64::MAX, u64::MAX)
+        );
+        let read = crate::wire::decode_window(&crate::wire::encode_window(&w)).expect("stored sums stay readable");
+        assert_eq!(read.count(), u64::MAX);
     }
 
     proptest! {

@@ -22,6 +22,10 @@ pub const VERSION: u32 = 1;
 
 const MAGIC: [u8; 4] = *b"PIT1";
 
+/// Transactions that one cell of a report may count: a million million, more than ten seconds can hold. Sums of many
+/// reports in a store may be greater.
+const MOST_TRANSACTIONS: u64 = 1 << 40;
+
 /// Bytes that are no report or window of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -67,7 +71,7 @@ pub fn encode_window(window: &Window) -> Vec<u8> {
     window_to_v1(window).encode_to_vec()
 }
 
-/// Decodes a window.
+/// Decodes a window of a store: a sum that may be greater than what one report may say.
 pub fn decode_window(bytes: &[u8]) -> Result<Window, WireError> {
     let message = v1::Window::decode(bytes).map_err(|e| WireError::Malformed(e.to_string()))?;
     window_from_v1(message)
@@ -98,13 +102,15 @@ fn report_from_v1(m: v1::Report) -> Result<Report, WireError> {
     if m.agent.is_empty() || m.sequence == 0 {
         return Err(WireError::Invalid("agent and sequence are required"));
     }
+    let windows = m.windows.into_iter().map(window_from_v1).collect::<Result<Vec<_>, _>>()?;
+    windows.iter().flat_map(|w| &w.cells).try_for_each(|cell| plausible(&cell.stats))?;
     Ok(Report {
         agent: AgentId { name: cut(m.agent), incarnation: m.incarnation },
         sequence: m.sequence,
         made: Timestamp::from_micros(m.made_us),
         program: cut(m.program),
         watermark: Timestamp::from_micros(m.watermark_us),
-        windows: m.windows.into_iter().map(window_from_v1).collect::<Result<_, _>>()?,
+        windows,
         coverage: coverage_from_v1(m.coverage.unwrap_or_default()),
         exemplars: m.exemplars.into_iter().map(exemplar_from_v1).collect(),
         aliases: m.aliases.into_iter().map(alias_from_v1).collect(),
@@ -114,6 +120,17 @@ fn report_from_v1(m: v1::Report) -> Result<Report, WireError> {
             .map(|o| Offset { source: cut(o.source), fingerprint: o.fingerprint, bytes: o.bytes })
             .collect(),
     })
+}
+
+/// Whether one agent may say this of one cell.
+fn plausible(stats: &Stats) -> Result<(), WireError> {
+    if stats.count > MOST_TRANSACTIONS {
+        return Err(WireError::Invalid("more transactions than there can be"));
+    }
+    if stats.duration.count() > stats.count || stats.ttfb.count() > stats.count {
+        return Err(WireError::Invalid("more durations than transactions"));
+    }
+    Ok(())
 }
 
 fn window_to_v1(w: &Window) -> v1::Window {
@@ -170,9 +187,6 @@ fn cell_from_v1(c: v1::Cell) -> Result<Cell, WireError> {
         duration: sketch_from_v1(c.duration)?,
         ttfb: sketch_from_v1(c.ttfb)?,
     };
-    if stats.duration.count() > stats.count || stats.ttfb.count() > stats.count || stats.count > 1 << 53 {
-        return Err(WireError::Invalid("more durations than transactions"));
-    }
     Ok(Cell { route: c.route, consumer: c.consumer, status: Status::from_wire(c.status), stats })
 }
 
@@ -351,6 +365,18 @@ mod tests {
         let mut greedy = report_to_v1(&sample());
         greedy.windows[0].cells[0].count = 1;
         assert_eq!(decode_report(&framed(&greedy)), Err(WireError::Invalid("more durations than transactions")));
+    }
+
+    #[test]
+    fn stored_sums_may_be_greater_than_a_report_may_say() {
+        let mut report = sample();
+        report.windows[0].cells[0].stats.count = MOST_TRANSACTIONS + 1;
+        assert_eq!(
+            decode_report(&encode_report(&report)),
+            Err(WireError::Invalid("more transactions than there can be"))
+        );
+        let stored = &report.windows[0];
+        assert_eq!(decode_window(&encode_window(stored)).as_ref(), Ok(stored));
     }
 
     #[test]

@@ -107,8 +107,8 @@ impl Durations {
 
     /// Requests of the sketch that are slow, and how many were expected to be.
     pub(super) fn slow(&self, sketch: &Sketch) -> (f64, f64) {
-        let slow: u64 = sketch.buckets().filter(|b| bucket_of(b.low_us) > self.limit).map(|b| b.count).sum();
-        (slow as f64, sketch.count() as f64 * self.share_above)
+        let slow: f64 = sketch.buckets().filter(|b| bucket_of(b.low_us) > self.limit).map(|b| b.count as f64).sum();
+        (slow, sketch.count() as f64 * self.share_above)
     }
 
     /// Requests that it has learnt from, decayed.

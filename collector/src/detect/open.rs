@@ -277,7 +277,7 @@ impl Open {
             Signal::Errors | Signal::Slow => self.now.k,
             Signal::Up | Signal::Down => self.now.excess().abs(),
         };
-        self.anomaly.affected += touched.max(0.0).round() as u64;
+        self.anomaly.affected = self.anomaly.affected.saturating_add(touched.max(0.0).round() as u64);
         let seen = match self.signal {
             Signal::Errors | Signal::Slow => self.tally.observed(self.signal, range.len().as_secs_f64()),
             Signal::Up | Signal::Down => self.now.k / range.len().as_secs_f64().max(1e-9),

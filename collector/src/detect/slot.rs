@@ -135,7 +135,7 @@ impl Slot {
                 continue;
             }
             let sums = self.cells.entry(key).or_default();
-            sums.count += cell.stats.count;
+            sums.count = sums.count.saturating_add(cell.stats.count);
             sums.duration.merge(&cell.stats.duration);
         }
         ignored
@@ -145,7 +145,7 @@ impl Slot {
     pub(super) fn absorb(&mut self, other: Self) {
         for (key, sums) in other.cells {
             let mine = self.cells.entry(key).or_default();
-            mine.count += sums.count;
+            mine.count = mine.count.saturating_add(sums.count);
             mine.duration.merge(&sums.duration);
         }
     }

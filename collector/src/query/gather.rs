@@ -60,19 +60,25 @@ pub(super) struct Sum {
 impl Sum {
     pub(super) fn add(&mut self, cell: &Cell) {
         self.stats.merge(&cell.stats);
-        *self.status.entry(cell.status).or_default() += cell.stats.count;
+        count(&mut self.status, cell.status, cell.stats.count);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.stats.merge(&other.stats);
         for (status, n) in &other.status {
-            *self.status.entry(*status).or_default() += n;
+            count(&mut self.status, *status, *n);
         }
     }
 
     pub(super) fn totals(&self) -> Totals {
         Totals::new(&self.stats, self.status.clone())
     }
+}
+
+/// Stored sums can be as great as numbers go.
+fn count(counts: &mut BTreeMap<Status, u64>, status: Status, n: u64) {
+    let sum = counts.entry(status).or_default();
+    *sum = sum.saturating_add(n);
 }
 
 /// Calls `take(group, start of the cell's window, cell)` for every cell that matches.

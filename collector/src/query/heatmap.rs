@@ -50,7 +50,7 @@ fn bands(column: &Sketch, bounds_us: &[u64]) -> Vec<u64> {
     for bucket in column.buckets() {
         let above = bounds_us.partition_point(|b| *b <= bucket.low_us);
         let band = above.saturating_sub(1).min(out.len() - 1);
-        out[band] += bucket.count;
+        out[band] = bucket.count.saturating_add(out[band]);
     }
     out
 }

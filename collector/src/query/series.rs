@@ -54,7 +54,8 @@ fn lines(cx: Context<'_>, plan: &Plan, expr: &Expr, by: GroupBy, limit: usize) -
         if group == counts.len() {
             counts.push(Sum::default());
         }
-        counts[group].stats.count += cell.stats.count;
+        let sum = &mut counts[group].stats.count;
+        *sum = sum.saturating_add(cell.stats.count);
     })?;
     Ok(heaviest(groups.into_keys().into_iter().zip(counts).collect(), limit))
 }
@@ -68,9 +69,11 @@ struct StepSum {
 impl StepSum {
     fn add(&mut self, cell: &Cell) {
         let n = cell.stats.count;
-        self.point.count += n;
-        self.point.server_errors += if cell.status.is_server_error() { n } else { 0 };
-        self.point.client_errors += if cell.status.is_client_error() { n } else { 0 };
+        let (server, client) = (cell.status.is_server_error(), cell.status.is_client_error());
+        let add = |sum: &mut u64, is: bool| *sum = sum.saturating_add(if is { n } else { 0 });
+        add(&mut self.point.count, true);
+        add(&mut self.point.server_errors, server);
+        add(&mut self.point.client_errors, client);
         self.point.response_bytes = self.point.response_bytes.saturating_add(cell.stats.response_bytes);
         self.duration.merge(&cell.stats.duration);
     }

@@ -53,8 +53,12 @@ pub(super) fn heaviest(mut rows: Vec<(RowKey, Sum)>, limit: usize) -> Vec<RowKey
 }
 
 fn sort(rows: &mut [(RowKey, Sum)], by: SortBy) {
-    let errors =
-        |sum: &Sum| sum.status.iter().filter(|(s, _)| Status::is_server_error(**s)).map(|(_, n)| n).sum::<u64>();
+    let errors = |sum: &Sum| {
+        sum.status
+            .iter()
+            .filter(|(s, _)| Status::is_server_error(**s))
+            .fold(0_u64, |sum, (_, n)| sum.saturating_add(*n))
+    };
     let rank = |sum: &Sum| -> f64 {
         match by {
             SortBy::Count => sum.stats.count as f64,

@@ -197,7 +197,7 @@ pub(crate) fn put(store: &mut dyn Store, sequence: u64, windows: &[(i64, u64)]) 
 
 pub(crate) fn count(store: &dyn Store, cube: Cube, level: usize, range: TimeRange) -> u64 {
     let mut n = 0;
-    store.scan(cube, level, range, &mut |w| n += w.count()).expect("scans");
+    store.scan(cube, level, range, &mut |w| n = w.count().saturating_add(n)).expect("scans");
     n
 }
 

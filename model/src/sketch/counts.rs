@@ -35,7 +35,7 @@ impl Counts {
         self.fit(n.saturating_add(add));
         match self {
             Self::Single => {}
-            Self::Dense(counts) => counts[i] += add,
+            Self::Dense(counts) => counts[i] = counts[i].saturating_add(add),
             Self::Sparse(entries) => {
                 let at = entries.partition_point(|e| bucket(*e) < i);
                 match entries.get_mut(at).filter(|e| bucket(**e) == i) {

@@ -99,7 +99,6 @@ impl Sketch {
             let step = read(bytes)?;
             i = i.checked_add(usize::try_from(step >> 1).ok()? + 1).filter(|i| *i < BUCKETS)?;
             let count = if step & 1 > 0 { 1 } else { read(bytes)?.checked_add(2)? };
-            self.n.checked_add(count)?;
             self.push(i, count);
         }
         Some(i)

@@ -38,7 +38,7 @@ pub enum V2Error {
     /// Fewer bytes than the header promises, or a number cut in the middle.
     #[error("histogram is cut")]
     Cut,
-    /// A bucket beyond one hour, or counts beyond 2^63.
+    /// A bucket beyond one hour.
     #[error("histogram counts are out of range")]
     Range,
 }
@@ -84,7 +84,6 @@ impl Sketch {
             if i >= BUCKETS {
                 return Err(V2Error::Range);
             }
-            sketch.n.checked_add(value as u64).filter(|&n| n <= i64::MAX as u64).ok_or(V2Error::Range)?;
             sketch.push(i, value as u64);
             sketch.max_us = high_of(i).min(Self::MAX_US) as u32;
             i += 1;

@@ -156,6 +156,30 @@ fn aliases_and_horizons_survive() {
 }
 
 #[test]
+fn absurd_numbers_of_an_agent_leave_the_store_readable() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (sequence, us) in (1..).zip([i64::MIN, i64::MAX, -1]) {
+        let mut store = open(dir.path());
+        let mut r = report(sequence, &[(0, 1)]);
+        (r.watermark, r.made) = (Timestamp::from_micros(us), Timestamp::from_micros(us));
+        r.coverage.lines_read = u64::MAX;
+        r.windows[0].cells[0].stats.count = u64::MAX - 7;
+        assert_eq!(store.append(&r, at(10)).expect("appends"), Appended::Stored);
+        let empty = Report { windows: vec![], sequence: sequence + 100, ..r };
+        let other = pitot_model::AgentId { name: "b".into(), incarnation: 1 };
+        store.append(&Report { agent: other, ..empty }, at(10)).expect("appends");
+        store.roll_up().expect("rolls up");
+    }
+    let store = open(dir.path());
+    for level in 0..4 {
+        assert!(count(&store, Cube::Full, level, range(0, 3_600)) > 0, "{level}");
+        assert_eq!(store.coverage(level, range(0, 3_600)).expect("reads").lines_read, u64::MAX, "within what is kept");
+    }
+    let shown = store.ledger().agents().agents[0].watermark;
+    assert!((at(0)..=at(10)).contains(&shown), "{shown}");
+}
+
+#[test]
 fn directories_that_are_no_store_are_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("passwd"), "root").expect("writes");
