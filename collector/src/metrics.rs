@@ -34,6 +34,7 @@ pub struct Metrics {
     accepted: u64,
     duplicate: u64,
     refused: u64,
+    panics: u64,
     transactions: u64,
     coverage: Coverage,
     anomalies: BTreeMap<(AnomalyKind, Severity), u64>,
@@ -70,7 +71,8 @@ struct Histogram {
 impl Histogram {
     fn add(&mut self, sketch: &Sketch) {
         for bucket in sketch.buckets() {
-            self.counts[BOUNDS_US.partition_point(|bound| *bound < bucket.low_us)] += bucket.count;
+            let count = &mut self.counts[BOUNDS_US.partition_point(|bound| *bound < bucket.low_us)];
+            *count = count.saturating_add(bucket.count);
         }
         self.sum_us = self.sum_us.saturating_add(sketch.sum_us());
     }
@@ -82,7 +84,7 @@ impl Metrics {
         self.accepted += 1;
         self.coverage.merge(&report.coverage);
         for window in &report.windows {
-            self.transactions += window.count();
+            self.transactions = self.transactions.saturating_add(window.count());
             self.add(window);
         }
     }
@@ -95,6 +97,11 @@ impl Metrics {
     /// A report was refused.
     pub fn refuse(&mut self) {
         self.refused += 1;
+    }
+
+    /// A question or report panicked: a bug.
+    pub fn panicked(&mut self) {
+        self.panics += 1;
     }
 
     /// An anomaly was noticed that was not known before.
@@ -134,6 +141,8 @@ impl Metrics {
         for (result, n) in [("accepted", self.accepted), ("duplicate", self.duplicate), ("refused", self.refused)] {
             page.line("pitot_reports_total", &[("result", result)], n);
         }
+        page.head("pitot_panics_total", "counter", "Requests that failed by a bug; each is in the log.");
+        page.line("pitot_panics_total", &[], self.panics);
         page.head("pitot_transactions_total", "counter", "Transactions stored.");
         page.line("pitot_transactions_total", &[], self.transactions);
         page.head("pitot_coverage_total", "counter", "What the agents dropped, skipped or folded, by reason.");
@@ -175,7 +184,7 @@ impl Metrics {
             ];
             let mut so_far = 0;
             for (i, n) in histogram.counts.iter().enumerate() {
-                so_far += n;
+                so_far = n.saturating_add(so_far);
                 let bound = BOUNDS_US.get(i).map_or("+Inf".to_owned(), |us| (*us as f64 / 1e6).to_string());
                 let [a, b, c, d] = names;
                 page.line(&format!("{NAME}_bucket"), &[a, b, c, d, ("le", &bound)], so_far);

@@ -3,6 +3,11 @@
 //! In: a [`Config`]. Out: a [`Collector`], which is a handle to that thread: reports and questions go in through a bounded
 //! channel, answers come back one by one. The HTTP API is a router over the handle, so a server and a dashboard in the
 //! same process use the same code.
+//!
+//! **When something goes wrong that never should**: a question or report that panics is answered with 500, counted in
+//! `pitot_panics_total`, and the next one is served. What belongs together is written in one batch, so nothing is half
+//! stored. A tick that panics would panic again: then the thread ends, and [`Collector::serve`] with an error, so that
+//! whoever supervises the process starts it anew.
 
 mod config;
 mod core;
@@ -12,6 +17,7 @@ mod tests;
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -69,6 +75,8 @@ struct Shared {
     decoders: Semaphore,
     live: broadcast::Sender<LiveEvent>,
     closing: watch::Sender<bool>,
+    /// Why the owner thread cannot go on.
+    fatal: Arc<watch::Sender<Option<String>>>,
     clock: Clock,
 }
 
@@ -83,18 +91,28 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
     let core = Core::open(config, live.clone(), &clock)?;
     // One more than there are turns: a stop never waits for a place.
     let (jobs, inbox) = mpsc::sync_channel(JOBS + 1);
-    let ticking = clock.clone();
+    let (ticking, fatal) = (clock.clone(), Arc::new(watch::Sender::new(None)));
+    let told = fatal.clone();
     thread::Builder::new()
         .name("store".into())
-        .spawn(move || own(core, &inbox, &ticking))
+        .spawn(move || {
+            let ended = catch_unwind(AssertUnwindSafe(|| own(core, &inbox, &ticking)));
+            let cause = match ended {
+                Ok(Ok(())) => return,
+                Ok(Err(cause)) => cause,
+                Err(_) => "the thread of the store panicked; see the log and report it".to_owned(),
+            };
+            tracing::error!(cause, "the collector cannot go on");
+            told.send_replace(Some(cause));
+        })
         .map_err(OpenError::Thread)?;
     let (turns, decoders) = (Arc::new(Semaphore::new(JOBS)), Semaphore::new(DECODERS));
-    let shared = Shared { jobs, turns, decoders, live, closing: watch::Sender::new(false), clock };
+    let shared = Shared { jobs, turns, decoders, live, closing: watch::Sender::new(false), fatal, clock };
     Ok(Collector { shared: Arc::new(shared) })
 }
 
-/// The life of the owner thread.
-fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) {
+/// The life of the owner thread; an error is why it cannot go on.
+fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) -> Result<(), String> {
     let mut next = clock();
     loop {
         match inbox.recv_timeout(TICK) {
@@ -102,15 +120,18 @@ fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) {
             Ok(Job::Stop(done)) => {
                 core.close(clock());
                 let _ = done.send(());
-                return;
+                return Ok(());
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => return core.close(clock()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                core.close(clock());
+                return Ok(());
+            }
         }
         let now = clock();
         // A clock that was set back must not stop the ticks until it has caught up.
         if now >= next || now + TICK < next {
-            core.tick(now);
+            core.tick(now)?;
             next = now + TICK;
         }
     }
@@ -123,7 +144,8 @@ impl Collector {
         api::router(self.clone())
     }
 
-    /// Serves the API until `shutdown` resolves, then lets connections end, for ten seconds at most.
+    /// Serves the API until `shutdown` resolves, then lets connections end, for ten seconds at most. An error says why
+    /// the collector could not go on; the process should end then, and be started anew.
     pub async fn serve(
         &self,
         listener: tokio::net::TcpListener,
@@ -143,6 +165,7 @@ impl Collector {
         };
         tokio::select! {
             ended = server.into_future() => ended,
+            cause = self.fatal() => Err(std::io::Error::other(cause)),
             () = too_long => {
                 tracing::warn!(limit_s = STOP.as_secs(), "connections did not end in time");
                 Ok(())
@@ -189,12 +212,29 @@ impl Collector {
         let ask: Ask = Box::new(move |core| {
             // A caller that went away needs no answer, and a report that it did not see stored comes again.
             if !reply.is_closed() {
-                let _ = reply.send(what(core, clock()));
+                let answer = catch_unwind(AssertUnwindSafe(|| what(core, clock())));
+                if answer.is_err() {
+                    core.panicked();
+                }
+                let _ = reply.send(answer.map_err(|_| broken()));
             }
             drop(turn);
         });
         self.shared.jobs.try_send(Job::Ask(ask)).map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Why the owner thread ended by itself; never resolves as long as it goes on, or was told to end.
+    fn fatal(&self) -> impl Future<Output = String> + Send + use<> {
+        let mut fatal = self.shared.fatal.subscribe();
+        async move {
+            if let Ok(cause) = fatal.wait_for(Option::is_some).await
+                && let Some(cause) = cause.clone()
+            {
+                return cause;
+            }
+            std::future::pending().await
+        }
     }
 
     /// Events from now on.
@@ -208,6 +248,16 @@ impl Collector {
         async move {
             let _ = closing.wait_for(|is_closing| *is_closing).await;
         }
+    }
+}
+
+fn broken() -> Problem {
+    Problem {
+        kind: "/problems/bug".into(),
+        title: "the collector made a mistake".into(),
+        status: 500,
+        detail: "answering this failed by a bug of pitot; see its log, and please report it".into(),
+        at: None,
     }
 }
 

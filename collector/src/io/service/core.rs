@@ -141,8 +141,14 @@ impl Core {
         self.metrics.refuse();
     }
 
-    /// Time has passed.
-    pub(crate) fn tick(&mut self, now: Timestamp) {
+    /// Counts a question or report that panicked.
+    pub(super) fn panicked(&mut self) {
+        self.metrics.panicked();
+        tracing::error!("a request panicked and was answered with 500; this is a bug of pitot, please report it");
+    }
+
+    /// Time has passed. An error says why nothing can go on.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Result<(), String> {
         self.detect(now);
         if self.untold > 0 {
             let told = LiveEvent::Data { watermark: self.watermark(now), transactions: self.untold };
@@ -156,11 +162,13 @@ impl Core {
         if let Err(e) = self.record.commit() {
             self.fail(&e);
         }
+        Ok(())
     }
 
     /// Everything to disk; the last that happens.
     pub(crate) fn close(&mut self, now: Timestamp) {
-        self.tick(now);
+        // What keeps it from going on is logged, and it ends anyway.
+        let _ = self.tick(now);
         if let Err(e) = self.store.roll_up().and_then(|()| self.store.persist()) {
             self.fail(&e);
         }
@@ -212,7 +220,7 @@ impl Core {
 
     fn take(&mut self, report: &Report, now: Timestamp) {
         self.metrics.accept(report);
-        self.untold += report.count();
+        self.untold = self.untold.saturating_add(report.count());
         self.due.is_dirty = true;
         report.windows.iter().for_each(|window| self.detector.push(window));
         self.detect(now);

@@ -222,6 +222,45 @@ async fn reports_of_newer_versions_and_forgotten_incarnations_are_refused() {
 }
 
 #[tokio::test]
+async fn a_panic_costs_one_answer_and_is_counted() {
+    let bench = Bench::new(None);
+    let failed = bench.collector.ask(|_, _| assert_eq!(1, 2, "this panic is meant")).await.expect_err("panicked");
+    assert_eq!((failed.status, failed.kind.as_str()), (500, "/problems/bug"));
+    assert_eq!(bench.ship(&shifted(1, &[(-20, 6)])).await.status, 200);
+    assert!(bench.get("/metrics").await.text().contains("pitot_panics_total 1"));
+}
+
+#[tokio::test]
+async fn a_server_whose_owner_thread_cannot_go_on_ends_with_an_error() {
+    let is_broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let breaks = is_broken.clone();
+    // The clock is what a test can break from outside.
+    let clock: Clock = Arc::new(move || {
+        assert!(!breaks.load(Ordering::SeqCst) || thread::current().name() != Some("store"), "this panic is meant");
+        at(NOON)
+    });
+    let collector = open_at(Config::default(), clock).expect("opens");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    is_broken.store(true, Ordering::SeqCst);
+    let ended = collector.serve(listener, std::future::pending()).await.expect_err("cannot go on");
+    assert!(ended.to_string().contains("panicked"), "{ended}");
+}
+
+#[tokio::test]
+async fn counters_of_a_stranger_overflow_nothing() {
+    let bench = Bench::new(None);
+    for sequence in 1..=2 {
+        let mut r = shifted(sequence, &[(-20, 6)]);
+        (r.coverage.lines_read, r.coverage.transactions) = (u64::MAX, u64::MAX);
+        r.coverage.add(pitot_model::Reason::LineCut, u64::MAX);
+        assert_eq!(bench.ship(&r).await.status, 200);
+    }
+    let table: Table = bench.get("/api/v1/table").await.json();
+    assert_eq!((table.totals.count, table.coverage.lines_read), (12, u64::MAX));
+    assert!(bench.get("/metrics").await.text().contains("pitot_panics_total 0"));
+}
+
+#[tokio::test]
 async fn live_readers_hear_of_the_anomalies_that_they_asked_for() {
     let bench = Bench::new(None);
     let listen = async |q: &str| {
