@@ -51,6 +51,12 @@ pub enum Refusal {
     /// More bytes than a report may have, decompressed.
     #[error("the report is larger than {} bytes when decompressed; send smaller reports", budget::REPORT_PLAIN_BYTES)]
     TooLargePlain,
+    /// More parts than a report may have.
+    #[error("{0}; send smaller reports")]
+    TooMany(WireError),
+    /// Too many bytes of other bodies are held at the moment.
+    #[error("too many reports are being sent at once; send this one again in a moment")]
+    Busy,
     /// Compressed by something else.
     #[error("`Content-Encoding: {0}` is not supported; use zstd or identity")]
     Encoding(String),
@@ -107,7 +113,8 @@ impl Refusal {
     /// As the API tells it.
     pub fn problem(&self) -> Problem {
         let (kind, title, status) = match self {
-            Self::TooLarge | Self::TooLargePlain => ("too-large", "the report is too large", 413),
+            Self::TooLarge | Self::TooLargePlain | Self::TooMany(_) => ("too-large", "the report is too large", 413),
+            Self::Busy => ("busy", "too many reports at once", 503),
             Self::Encoding(_) => ("bad-encoding", "the encoding is not supported", 415),
             Self::Compression(_) | Self::Malformed(_) => ("bad-report", "this is no report", 400),
             Self::Newer(_) => ("newer-report", "the report is of a newer version", 422),
@@ -130,7 +137,11 @@ pub fn decode(body: &[u8], encoding: Encoding) -> Result<Report, Refusal> {
         Encoding::Plain => wire::decode_report(body),
         Encoding::Zstd => wire::decode_report(&decompress(body)?),
     };
-    report.map_err(|e| if matches!(e, WireError::Newer(_)) { Refusal::Newer(e) } else { Refusal::Malformed(e) })
+    report.map_err(|e| match e {
+        WireError::Newer(_) => Refusal::Newer(e),
+        WireError::TooMany { .. } => Refusal::TooMany(e),
+        _ => Refusal::Malformed(e),
+    })
 }
 
 /// Whether the report's windows fit the store and the time. Retention is counted back from `present`, which is `now`
@@ -179,6 +190,8 @@ mod tests {
     #[test]
     fn hostile_bodies_are_refused() {
         let bomb = zstd::encode_all(std::io::repeat(0).take(budget::REPORT_PLAIN_BYTES as u64 + 1), 3).expect("packs");
+        let magic = |part: &[u8]| [b"PIT1", &part.repeat(8_000_000)[..]].concat();
+        let tiny = |part: &[u8]| zstd::encode_all(&magic(part)[..], 3).expect("packs");
         let packed = zstd::encode_all(&b"PIT1"[..], 3).expect("packs");
         for (name, body, encoding, status) in [
             ("empty", vec![], Encoding::Plain, 400),
@@ -186,6 +199,8 @@ mod tests {
             ("not compressed", vec![7; 100], Encoding::Zstd, 400),
             ("cut", packed[..packed.len() - 1].to_vec(), Encoding::Zstd, 400),
             ("bomb", bomb, Encoding::Zstd, 413),
+            ("empty exemplars", tiny(&[0x52, 0]), Encoding::Zstd, 413),
+            ("empty windows", tiny(&[0x42, 0]), Encoding::Zstd, 413),
             ("large", vec![0; budget::REPORT_BYTES + 1], Encoding::Plain, 413),
         ] {
             let refusal = decode(&body, encoding).expect_err(name);

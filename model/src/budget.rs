@@ -6,6 +6,31 @@ pub const REPORT_BYTES: usize = 16 << 20;
 /// Bytes of one report after decompression; a larger one is refused with 413 before it is decoded.
 pub const REPORT_PLAIN_BYTES: usize = 64 << 20;
 
+/// Windows of one report. As all that follow up to [`REPORT_SKETCH_BYTES`], they are counted before the report is decoded,
+/// and one with more is refused with 413: an agent ships at some 16,000 cells, and never has more windows than cells.
+pub const REPORT_WINDOWS: usize = 1 << 17;
+
+/// Routes in the dictionaries of all windows of one report; as many consumers.
+pub const REPORT_NAMES: usize = 1 << 18;
+
+/// Cells of all windows of one report.
+pub const REPORT_CELLS: usize = 1 << 18;
+
+/// Exemplars of one report.
+pub const REPORT_EXEMPLARS: usize = 1 << 14;
+
+/// Route aliases of one report.
+pub const REPORT_ALIASES: usize = 1 << 16;
+
+/// Source offsets of one report.
+pub const REPORT_OFFSETS: usize = 1 << 16;
+
+/// Counts in the coverage of one report, many times the reasons that there are.
+pub const REPORT_REASONS: usize = 1 << 10;
+
+/// Bytes of the encoded histograms of one report. In memory they take up to seventeen times as many.
+pub const REPORT_SKETCH_BYTES: usize = 32 << 20;
+
 /// Characters of a filter; a longer one is a [`crate::filter::FilterError`].
 pub const FILTER_CHARS: usize = 4096;
 

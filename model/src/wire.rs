@@ -6,6 +6,7 @@
 //! A report is `u32 magic "PIT1"` (little endian) and the protobuf message. The message's `version` says which rules
 //! the writer followed; a reader refuses newer ones by [`WireError::Newer`] and skips fields that it does not know.
 
+mod scan;
 pub mod v1;
 
 use std::time::Duration;
@@ -38,6 +39,14 @@ pub enum WireError {
     /// Not the protobuf message.
     #[error("malformed report: {0}")]
     Malformed(String),
+    /// More of something than one report may hold.
+    #[error("more than {most} {what} in one report")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many may be.
+        most: usize,
+    },
     /// A value that no writer of ours makes.
     #[error("invalid report: {0}")]
     Invalid(&'static str),
@@ -52,12 +61,13 @@ pub fn encode_report(report: &Report) -> Vec<u8> {
     out
 }
 
-/// Decodes a report, at most [`budget::REPORT_PLAIN_BYTES`] long.
+/// Decodes a report, at most [`budget::REPORT_PLAIN_BYTES`] long and with at most as many parts as [`budget`] says.
 pub fn decode_report(bytes: &[u8]) -> Result<Report, WireError> {
     let body = bytes.strip_prefix(&MAGIC).ok_or(WireError::Magic)?;
     if bytes.len() > budget::REPORT_PLAIN_BYTES {
         return Err(WireError::Invalid("too large"));
     }
+    scan::check(body)?;
     let message = v1::Report::decode(body).map_err(|e| WireError::Malformed(e.to_string()))?;
     match message.version {
         0 => Err(WireError::Invalid("no version")),

@@ -28,7 +28,7 @@ use pitot_model::{
     Report, Timestamp,
     api::{Accepted, LiveEvent, Problem},
 };
-use tokio::sync::{Semaphore, broadcast, oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast, oneshot, watch};
 
 pub use self::config::{Config, OpenError};
 pub(crate) use self::core::Core;
@@ -43,8 +43,19 @@ use crate::{
 /// Questions and reports that wait for the owner thread at a time; further ones wait for their turn before that.
 const JOBS: usize = 64;
 
-/// Reports that are decompressed at a time: bounds the memory that they take to a few times their greatest size.
-const DECODERS: usize = 4;
+/// Reports that are decompressed and decoded at a time, and wait to be stored: bounds the memory that they take to a few
+/// times their greatest size.
+const DECODERS: usize = 2;
+
+/// Bytes of bodies in memory at a time, beyond [`BODY_FREE`] of each; a body that would need more is refused with 503.
+const BODIES: usize = 128 << 20;
+
+/// Bytes of each body that need no room in [`BODIES`]: what most reports have. So those who send large bodies slowly keep
+/// out each other, but no ordinary agent.
+pub(crate) const BODY_FREE: usize = 64 << 10;
+
+/// Bodies that are read at a time; further ones wait.
+const READERS: usize = 1_024;
 
 /// How often the owner thread looks at the clock when nothing happens.
 const TICK: Duration = Duration::from_millis(250);
@@ -73,6 +84,8 @@ struct Shared {
     jobs: mpsc::SyncSender<Job>,
     turns: Arc<Semaphore>,
     decoders: Semaphore,
+    readers: Semaphore,
+    bodies: Semaphore,
     live: broadcast::Sender<LiveEvent>,
     closing: watch::Sender<bool>,
     /// Why the owner thread cannot go on.
@@ -107,7 +120,9 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
         })
         .map_err(OpenError::Thread)?;
     let (turns, decoders) = (Arc::new(Semaphore::new(JOBS)), Semaphore::new(DECODERS));
-    let shared = Shared { jobs, turns, decoders, live, closing: watch::Sender::new(false), fatal, clock };
+    let (readers, bodies) = (Semaphore::new(READERS), Semaphore::new(BODIES));
+    let shared =
+        Shared { jobs, turns, decoders, readers, bodies, live, closing: watch::Sender::new(false), fatal, clock };
     Ok(Collector { shared: Arc::new(shared) })
 }
 
@@ -177,14 +192,26 @@ impl Collector {
     pub async fn ingest_bytes(&self, body: Bytes, encoding: Encoding) -> Result<Accepted, Problem> {
         let turn = self.shared.decoders.acquire().await.map_err(|_| stopped())?;
         let decoded = tokio::task::spawn_blocking(move || ingest::decode(&body, encoding)).await;
-        drop(turn);
-        match decoded.map_err(|_| stopped())? {
+        let answer = match decoded.map_err(|_| broken())? {
             Ok(report) => self.ingest(report).await,
             Err(refusal) => {
                 self.ask(|core, _| core.refuse()).await?;
                 Err(refusal.problem())
             }
-        }
+        };
+        // Decoded reports that wait are bounded as well.
+        drop(turn);
+        answer
+    }
+
+    /// A turn to read a body.
+    pub(crate) async fn reader(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.shared.readers.acquire().await.map_err(|_| stopped())
+    }
+
+    /// Room for so many bytes of bodies; `None` when there is none at the moment.
+    pub(crate) fn room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        self.shared.bodies.try_acquire_many(u32::try_from(bytes).ok()?).ok()
     }
 
     /// Takes a report that was never bytes.

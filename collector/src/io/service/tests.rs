@@ -261,6 +261,31 @@ async fn counters_of_a_stranger_overflow_nothing() {
 }
 
 #[tokio::test]
+async fn slow_large_bodies_keep_out_each_other_and_no_ordinary_report() {
+    let bench = Bench::new(None);
+    let (mut tasks, mut senders) = (Vec::new(), Vec::new());
+    for _ in 0..BODIES / budget::REPORT_BYTES {
+        let (sender, chunks) = tokio::sync::mpsc::unbounded_channel::<Result<Bytes, std::io::Error>>();
+        sender.send(Ok(Bytes::from(vec![0; budget::REPORT_BYTES]))).expect("is read");
+        let chunks = futures_util::stream::unfold(chunks, async |mut chunks| Some((chunks.recv().await?, chunks)));
+        let request = Request::post("/api/v1/reports").body(Body::from_stream(chunks)).expect("a request");
+        tasks.push(tokio::spawn(bench.router.clone().oneshot(request)));
+        senders.push(sender);
+    }
+    while bench.collector.room(budget::REPORT_BYTES).is_some() {
+        tokio::task::yield_now().await;
+    }
+    let large = bench.post(vec![0; budget::REPORT_BYTES], "").await;
+    assert_eq!((large.status, large.json::<Problem>().kind.as_str()), (503, "/problems/busy"));
+    assert_eq!(bench.ship(&shifted(1, &[(-20, 6)])).await.status, 200);
+    drop(senders);
+    for task in tasks {
+        assert_eq!(task.await.expect("runs").expect("answers").status(), 400);
+    }
+    assert_eq!(bench.collector.room(BODIES).map(|room| room.num_permits()), Some(BODIES), "all is given back");
+}
+
+#[tokio::test]
 async fn live_readers_hear_of_the_anomalies_that_they_asked_for() {
     let bench = Bench::new(None);
     let listen = async |q: &str| {
