@@ -42,6 +42,10 @@ pub const FIELDS: &[Field] = &[
 /// Groups that one question may have before any is shown; more would be memory that strangers decide about.
 pub const GROUPS: usize = 250_000;
 
+/// Steps that the filter of one question may take: about one per character of a name that it looks at, and per cell and
+/// condition. Half a thousand million take a second or two, for which nobody else is answered.
+pub const STEPS: u64 = 500_000_000;
+
 /// Where and when a question is asked.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -83,6 +87,9 @@ pub enum QueryError {
     /// More groups than one question may have.
     #[error("more than {GROUPS} groups match; narrow the filter or the range")]
     Groups,
+    /// The filter has too much to compare with too much.
+    #[error("the filter takes too long on this range; use fewer conditions or `*`, or a shorter range")]
+    Costly,
     /// The store failed.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -96,6 +103,7 @@ impl QueryError {
             Self::Range { .. } => ("/problems/bad-range", "the range is wrong", 400),
             Self::Parameter { .. } => ("/problems/bad-query", "a parameter is wrong", 400),
             Self::Steps(_) | Self::Groups => ("/problems/too-much", "the answer would be too large", 400),
+            Self::Costly => ("/problems/too-costly", "the question takes too long", 422),
             Self::Store(_) => ("/problems/store", "the store cannot be read", 503),
         };
         let at = if let Self::Filter(e) = self { Some(e.at) } else { None };

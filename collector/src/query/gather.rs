@@ -9,7 +9,7 @@ use pitot_model::{
 };
 
 use super::{
-    Context, GROUPS, QueryError,
+    Context, GROUPS, QueryError, STEPS,
     plan::Plan,
     select::{Names, Select},
 };
@@ -90,11 +90,11 @@ pub(super) fn gather(
     groups: &mut Groups,
     take: &mut dyn FnMut(usize, Timestamp, &Cell),
 ) -> Result<(), QueryError> {
-    let mut failed = None;
+    let (mut failed, mut steps) = (None, STEPS);
     for (level, range) in &plan.pieces {
         cx.store.scan(plan.cube, *level, *range, &mut |window| {
             if failed.is_none() {
-                failed = in_window(cx, window, expr, by, groups, take).err();
+                failed = in_window(cx, window, (expr, &mut steps), by, groups, take).err();
             }
         })?;
     }
@@ -113,7 +113,7 @@ pub(super) fn coverage(cx: Context<'_>, plan: &Plan) -> Result<Coverage, QueryEr
 fn in_window(
     cx: Context<'_>,
     window: &Window,
-    expr: &Expr,
+    (expr, steps): (&Expr, &mut u64),
     by: GroupBy,
     groups: &mut Groups,
     take: &mut dyn FnMut(usize, Timestamp, &Cell),
@@ -121,7 +121,7 @@ fn in_window(
     let aliases = cx.store.ledger().aliases();
     let routes = window.routes.iter().map(|r| aliases.resolve(&window.resource.service, r)).collect();
     let names = Names { resource: &window.resource, routes, consumers: &window.consumers };
-    let select = Select::new(expr, &names);
+    let select = Select::new(expr, &names, window.cells.len(), steps).ok_or(QueryError::Costly)?;
     if select.is_nothing() {
         return Ok(());
     }

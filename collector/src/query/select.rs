@@ -31,30 +31,20 @@ pub(super) struct Names<'a> {
 }
 
 impl Select {
-    /// Lowers a filter. Conditions that cells cannot answer, which the parser's `only` refuses, match nothing.
-    pub(super) fn new(expr: &Expr, names: &Names<'_>) -> Self {
-        match expr {
-            Expr::All => Self::Always(true),
-            Expr::Not(e) => match Self::new(e, names) {
-                Self::Always(b) => Self::Always(!b),
-                inner => Self::Not(Box::new(inner)),
-            },
-            Expr::And(es) => join(es, names, false, Self::All),
-            Expr::Or(es) => join(es, names, true, Self::Any),
-            Expr::Term(term) => match (&term.test, term.test.field()) {
-                (Test::Status(test), _) => Self::Status(*test),
-                (_, Some(Field::Route | Field::Method)) => {
-                    let each = names.routes.iter().map(|route| expr.matches(&Part::route(route)));
-                    Self::Routes(each.collect())
-                }
-                (_, Some(Field::Consumer | Field::Evidence)) => {
-                    let each = names.consumers.iter();
-                    let each = each.map(|consumer| expr.matches(&Part { consumer: Some(consumer), ..Part::default() }));
-                    Self::Consumers(each.collect())
-                }
-                _ => Self::Always(expr.matches(&Part { resource: Some(names.resource), ..Part::default() })),
-            },
-        }
+    /// Lowers a filter. Conditions that cells cannot answer, which the parser's `only` refuses, match nothing. What it
+    /// costs, and what it will cost to try the cells of the window, is taken from `steps`; `None` when they are used up.
+    pub(super) fn new(expr: &Expr, names: &Names<'_>, n_cells: usize, steps: &mut u64) -> Option<Self> {
+        let asks = expr.fields();
+        let routes =
+            if asks.iter().any(|f| matches!(f, Field::Route | Field::Method)) { &names.routes[..] } else { &[] };
+        let parts = Parts {
+            resource: Part { resource: Some(names.resource), ..Part::default() },
+            routes: routes.iter().map(|route| Part::route(route)).collect(),
+            consumers: names.consumers.iter().map(|c| Part { consumer: Some(c), ..Part::default() }).collect(),
+        };
+        let select = parts.lower(expr, steps)?;
+        *steps = steps.checked_sub(select.size() * n_cells as u64)?;
+        Some(select)
     }
 
     /// Whether no cell of the window can match.
@@ -74,19 +64,80 @@ impl Select {
             Self::Not(part) => !part.takes(cell),
         }
     }
-}
 
-/// Joins parts; one that is `decisive` for the whole window decides, those that are not go.
-fn join(es: &[Expr], names: &Names<'_>, decisive: bool, make: fn(Vec<Select>) -> Select) -> Select {
-    let mut parts = Vec::with_capacity(es.len());
-    for e in es {
-        match Select::new(e, names) {
-            Select::Always(b) if b == decisive => return Select::Always(decisive),
-            Select::Always(_) => {}
-            part => parts.push(part),
+    /// Conditions that one cell is tried with at most.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Always(_) => 0,
+            Self::Routes(_) | Self::Consumers(_) | Self::Status(_) => 1,
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::size).sum(),
+            Self::Not(part) => part.size(),
         }
     }
-    if parts.is_empty() { Select::Always(!decisive) } else { make(parts) }
+}
+
+/// What the conditions of a filter are tried on, made once per window.
+struct Parts<'a> {
+    resource: Part<'a>,
+    routes: Vec<Part<'a>>,
+    consumers: Vec<Part<'a>>,
+}
+
+impl Parts<'_> {
+    fn lower(&self, expr: &Expr, steps: &mut u64) -> Option<Select> {
+        Some(match expr {
+            Expr::All => Select::Always(true),
+            Expr::Not(e) => match self.lower(e, steps)? {
+                Select::Always(b) => Select::Always(!b),
+                Select::Routes(bits) => Select::Routes(bits.into_iter().map(|b| !b).collect()),
+                Select::Consumers(bits) => Select::Consumers(bits.into_iter().map(|b| !b).collect()),
+                inner => Select::Not(Box::new(inner)),
+            },
+            Expr::And(es) => self.join(es, false, steps)?,
+            Expr::Or(es) => self.join(es, true, steps)?,
+            Expr::Term(term) => {
+                let mut each = |parts: &[Part<'_>]| -> Option<Vec<bool>> {
+                    parts.iter().map(|part| expr.matches_within(part, steps)).collect()
+                };
+                match (&term.test, term.test.field()) {
+                    (Test::Status(test), _) => Select::Status(*test),
+                    (_, Some(Field::Route | Field::Method)) => Select::Routes(each(&self.routes)?),
+                    (_, Some(Field::Consumer | Field::Evidence)) => Select::Consumers(each(&self.consumers)?),
+                    _ => Select::Always(expr.matches_within(&self.resource, steps)?),
+                }
+            }
+        })
+    }
+
+    /// Joins parts; one that is `decisive` for the whole window decides, those that are not go, and bits become one.
+    fn join(&self, es: &[Expr], decisive: bool, steps: &mut u64) -> Option<Select> {
+        let (mut parts, mut routes, mut consumers) = (Vec::new(), None, None);
+        for e in es {
+            match self.lower(e, steps)? {
+                Select::Always(b) if b == decisive => return Some(Select::Always(decisive)),
+                Select::Always(_) => {}
+                Select::Routes(bits) => unite(&mut routes, bits, decisive),
+                Select::Consumers(bits) => unite(&mut consumers, bits, decisive),
+                part => parts.push(part),
+            }
+        }
+        parts.extend(routes.map(Select::Routes));
+        parts.extend(consumers.map(Select::Consumers));
+        Some(match parts.len() {
+            0 => Select::Always(!decisive),
+            1 => parts.swap_remove(0),
+            _ if decisive => Select::Any(parts),
+            _ => Select::All(parts),
+        })
+    }
+}
+
+/// Joins bits to those before: where one is `decisive`, the joint one is.
+fn unite(all: &mut Option<Vec<bool>>, bits: Vec<bool>, decisive: bool) {
+    match all {
+        None => *all = Some(bits),
+        Some(all) => all.iter_mut().zip(bits).filter(|(_, b)| *b == decisive).for_each(|(a, _)| *a = decisive),
+    }
 }
 
 /// What is known of a part of a cell; the whole cell when all are there.
@@ -165,7 +216,7 @@ mod tests {
             let routes = [Route::new("GET", "/a"), Route::new("POST", "/b")];
             let consumers = [Consumer::new("acme", Evidence::Key), Consumer::new("bob", Evidence::User)];
             let names = Names { resource: &resource, routes: routes.iter().collect(), consumers: &consumers };
-            let select = Select::new(&expr, &names);
+            let select = Select::new(&expr, &names, 12, &mut 1_000_000).expect("steps are left");
             for status in [Status::code(200), Status::code(503), Status::RESET] {
                 for (r, route) in routes.iter().enumerate() {
                     for (c, consumer) in consumers.iter().enumerate() {
@@ -184,13 +235,28 @@ mod tests {
     }
 
     #[test]
+    fn many_conditions_on_many_routes_are_given_up_in_time() {
+        let q = ["route:*a*a*a*a0*z"; 180].join(" OR ");
+        let expr = parse(&q).expect("parses");
+        let routes: Vec<Route> = (0..20_000).map(|i| Route::new("GET", format!("/{}/{i}", "a".repeat(40)))).collect();
+        let resource = Resource::default();
+        let names = Names { resource: &resource, routes: routes.iter().collect(), consumers: &[] };
+        let mut steps = 10_000_000;
+        assert!(Select::new(&expr, &names, routes.len(), &mut steps).is_none());
+        assert!(steps < 1_000, "it is given up when the steps are used up: {steps}");
+        let (ordinary, mut steps) = (parse("route:/aaa* -method:POST service:*").expect("parses"), 1_000_000);
+        let select = Select::new(&ordinary, &names, routes.len(), &mut steps).expect("steps are left");
+        assert!(matches!(select, Select::Routes(bits) if bits.iter().all(|b| *b)), "conditions on routes become one");
+    }
+
+    #[test]
     fn windows_of_others_are_left_at_once() {
         let resource = Resource { service: "shop".into(), ..Resource::default() };
         let names = Names { resource: &resource, routes: vec![], consumers: &[] };
         for (q, nothing) in
             [("service:pay route:/a", true), ("service:pay OR route:/a", false), ("-service:shop", true)]
         {
-            let select = Select::new(&parse(q).expect("parses"), &names);
+            let select = Select::new(&parse(q).expect("parses"), &names, 0, &mut 1_000_000).expect("steps are left");
             assert_eq!(select.is_nothing(), nothing, "{q}");
         }
     }

@@ -27,23 +27,48 @@ pub trait Facts {
 impl Expr {
     /// Whether these facts match. A condition on something that is not known does not match.
     pub fn matches(&self, facts: &impl Facts) -> bool {
+        let mut unlimited = u64::MAX;
+        self.matches_within(facts, &mut unlimited) == Some(true)
+    }
+
+    /// As [`Expr::matches`], for filters of strangers: takes what it costs from `steps`, about one per character that is
+    /// looked at and at least one per condition. `None` when they are used up.
+    pub fn matches_within(&self, facts: &impl Facts, steps: &mut u64) -> Option<bool> {
         match self {
-            Self::All => true,
-            Self::And(es) => es.iter().all(|e| e.matches(facts)),
-            Self::Or(es) => es.iter().any(|e| e.matches(facts)),
-            Self::Not(e) => !e.matches(facts),
-            Self::Term(term) => term.test.matches(facts),
+            Self::All => Some(true),
+            Self::And(es) => Self::first(es, false, facts, steps),
+            Self::Or(es) => Self::first(es, true, facts, steps),
+            Self::Not(e) => e.matches_within(facts, steps).map(|is| !is),
+            Self::Term(term) => term.test.matches(facts, steps),
         }
+    }
+
+    /// Whether one of them is `decisive`, which is the answer then.
+    fn first(es: &[Self], decisive: bool, facts: &impl Facts, steps: &mut u64) -> Option<bool> {
+        for e in es {
+            if e.matches_within(facts, steps)? == decisive {
+                return Some(decisive);
+            }
+        }
+        Some(!decisive)
     }
 }
 
 impl Test {
-    fn matches(&self, facts: &impl Facts) -> bool {
+    fn matches(&self, facts: &impl Facts, steps: &mut u64) -> Option<bool> {
+        *steps = steps.checked_sub(1)?;
         match self {
-            Self::Name(field, glob) => facts.names(*field).into_iter().flatten().any(|n| glob_matches(glob, n)),
-            Self::Number(field, compare) => facts.number(*field).is_some_and(|x| compare.holds(x)),
-            Self::Status(test) => facts.status().is_some_and(|s| test.matches(s)),
-            Self::Text(words) => facts.has_text(words),
+            Self::Name(field, glob) => {
+                for name in facts.names(*field).into_iter().flatten() {
+                    if glob_within(glob, name, steps)? {
+                        return Some(true);
+                    }
+                }
+                Some(false)
+            }
+            Self::Number(field, compare) => Some(facts.number(*field).is_some_and(|x| compare.holds(x))),
+            Self::Status(test) => Some(facts.status().is_some_and(|s| test.matches(s))),
+            Self::Text(words) => Some(facts.has_text(words)),
         }
     }
 }
@@ -60,51 +85,59 @@ impl StatusTest {
 }
 
 /// Whether a name matches a glob: `*` stands for any text, `\*` for a star; letter case does not matter. Linear in
-/// practice, at worst the product of both lengths.
+/// practice, at worst the product of both lengths; allocates nothing.
 pub fn glob_matches(glob: &str, name: &str) -> bool {
-    let pattern = pattern(glob);
-    let name: Vec<char> = name.chars().collect();
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(Piece::Any) => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(Piece::One(c)) if c.eq_ignore_ascii_case(&name[n]) || c.to_lowercase().eq(name[n].to_lowercase()) => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, n) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|x| *x == Piece::Any)
+    let mut unlimited = u64::MAX;
+    glob_within(glob, name, &mut unlimited) == Some(true)
 }
 
-#[derive(PartialEq)]
+/// `None` when the steps are used up.
+fn glob_within(glob: &str, name: &str, steps: &mut u64) -> Option<bool> {
+    let (mut p, mut n) = (0, 0);
+    // Behind the last star, and where the name goes on that the star does not stand for.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = name[n..].chars().next() {
+        *steps = steps.checked_sub(1)?;
+        match piece(&glob[p..]) {
+            Some((Piece::Any, len)) => {
+                p += len;
+                if p == glob.len() {
+                    return Some(true);
+                }
+                star = Some((p, n));
+            }
+            Some((Piece::One(wanted), len)) if same(wanted, c) => {
+                p += len;
+                n += c.len_utf8();
+            }
+            _ => {
+                let Some((behind, from)) = star else { return Some(false) };
+                let next = from + name[from..].chars().next().map_or(1, char::len_utf8);
+                star = Some((behind, next));
+                (p, n) = (behind, next);
+            }
+        }
+    }
+    Some(glob[p..].bytes().all(|b| b == b'*'))
+}
+
 enum Piece {
     Any,
     One(char),
 }
 
-fn pattern(glob: &str) -> Vec<Piece> {
-    let mut out = Vec::with_capacity(glob.len());
+/// The first piece of a glob, and its bytes.
+fn piece(glob: &str) -> Option<(Piece, usize)> {
     let mut chars = glob.chars();
-    while let Some(c) = chars.next() {
-        out.push(match c {
-            '*' => Piece::Any,
-            '\\' => Piece::One(chars.next().unwrap_or('\\')),
-            c => Piece::One(c),
-        });
-    }
-    out
+    Some(match chars.next()? {
+        '*' => (Piece::Any, 1),
+        '\\' => chars.next().map_or((Piece::One('\\'), 1), |c| (Piece::One(c), 1 + c.len_utf8())),
+        c => (Piece::One(c), c.len_utf8()),
+    })
+}
+
+fn same(a: char, b: char) -> bool {
+    a.eq_ignore_ascii_case(&b) || !(a.is_ascii() && b.is_ascii()) && a.to_lowercase().eq(b.to_lowercase())
 }
 
 #[cfg(test)]
@@ -174,9 +207,36 @@ mod tests {
             ("é*", "Éa", true),
             ("", "a", false),
             ("a\\", "a\\", true),
+            ("**a", "bÉa", true),
+            ("*é", "aÉ", true),
+            ("*é*x", "ÉéÉ", false),
+            ("a\\*", "a", false),
+            ("a**", "a", true),
+            ("\u{212a}", "k", true),
         ] {
             assert_eq!(glob_matches(glob, name), want, "{glob} {name}");
         }
         assert!(!glob_matches(&"*a".repeat(50), &"a".repeat(40)));
+    }
+
+    #[test]
+    fn a_filter_of_a_stranger_stops_when_its_steps_are_used_up() {
+        struct Named(String);
+        impl Facts for Named {
+            fn names(&self, field: Field) -> [Option<&str>; 2] {
+                [(field == Field::Route).then_some(self.0.as_str()), None]
+            }
+
+            fn status(&self) -> Option<Status> {
+                None
+            }
+        }
+        let route = Named("a".repeat(512));
+        let expr = parse("route:*a*a*a*a0*z OR -route:*aaaaaaaab*").unwrap_or_else(|e| unreachable!("{e}"));
+        let mut steps = 100_000;
+        assert_eq!(expr.matches_within(&route, &mut steps), Some(expr.matches(&route)));
+        assert!((1_000..99_000).contains(&steps), "{steps}");
+        assert_eq!(expr.matches_within(&route, &mut 1_000), None);
+        assert_eq!(Expr::All.matches_within(&route, &mut 0), Some(true));
     }
 }

@@ -286,6 +286,26 @@ async fn slow_large_bodies_keep_out_each_other_and_no_ordinary_report() {
 }
 
 #[tokio::test]
+async fn a_question_whose_caller_went_away_is_not_begun() {
+    let bench = Bench::new(None);
+    let (go, wait) = mpsc::channel::<()>();
+    let busy = bench.collector.clone();
+    let busy = tokio::spawn(async move { busy.ask(move |_, _| wait.recv().is_ok()).await });
+    while bench.collector.shared.turns.available_permits() == JOBS {
+        tokio::task::yield_now().await;
+    }
+    let begun = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let begins = begun.clone();
+    let asked = bench.collector.ask(move |_, _| begins.store(true, Ordering::SeqCst));
+    let nobody = futures_util::future::poll_fn(|_| std::task::Poll::Ready(()));
+    tokio::select! { biased; _ = asked => unreachable!("the owner is busy"), () = nobody => {} }
+    go.send(()).expect("the owner waits");
+    assert!(busy.await.expect("runs").expect("answers"));
+    assert_eq!(bench.get("/api/v1/status").await.status, 200);
+    assert!(!begun.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
 async fn live_readers_hear_of_the_anomalies_that_they_asked_for() {
     let bench = Bench::new(None);
     let listen = async |q: &str| {
