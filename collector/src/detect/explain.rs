@@ -313,11 +313,11 @@ pub(super) fn title(scope: &Scope, signal: Signal, expected: f64, observed: f64)
         }
         Signal::Up => match &scope.consumer {
             Some(c) => {
-                format!("{} calls {}: {}/s, expected {}/s", c.id, callee(scope), per_s(observed), per_s(expected))
+                format!("{} calls {}: {}, expected {}", c.id, callee(scope), rate(observed), rate(expected))
             }
-            None => format!("{what} is called often: {}/s, expected {}/s", per_s(observed), per_s(expected)),
+            None => format!("{what} is called often: {}, expected {}", rate(observed), rate(expected)),
         },
-        Signal::Down => format!("{what} is hardly called: {}/s, expected {}/s", per_s(observed), per_s(expected)),
+        Signal::Down => format!("{what} is hardly called: {}, expected {}", rate(observed), rate(expected)),
     }
 }
 
@@ -346,8 +346,14 @@ fn percent(ratio: f64) -> String {
     if p >= 9.95 { format!("{p:.0} %") } else { format!("{p:.1} %") }
 }
 
-fn per_s(rate: f64) -> String {
-    if rate >= 9.95 { format!("{rate:.0}") } else { format!("{rate:.1}") }
+/// Per second, or per the unit in which a rare event has digits.
+fn rate(per_s: f64) -> String {
+    match per_s {
+        r if r >= 9.95 => format!("{r:.0}/s"),
+        r if r >= 0.095 || r <= 0.0 => format!("{r:.1}/s"),
+        r if r >= 0.95 / 60.0 => format!("{:.1}/min", r * 60.0),
+        r => format!("{:.1}/h", r * 3_600.0),
+    }
 }
 
 #[cfg(test)]
@@ -366,6 +372,7 @@ mod tests {
             (&route, Signal::Slow, 310e3, 2.31e6, "GET /v1/search is slow: p99 2.31s, expected 310ms"),
             (&version, Signal::Errors, 0.003, 0.41, "shop 1.9.0 fails: 41 % server errors, expected 0.3 %"),
             (&consumer, Signal::Up, 1.0, 60.0, "acme calls GET /v1/search: 60/s, expected 1.0/s"),
+            (&service, Signal::Down, 0.05, 3.0 / 3_600.0, "shop is hardly called: 3.0/h, expected 3.0/min"),
             (&service, Signal::Down, 150.0, 0.0, "shop is hardly called: 0.0/s, expected 150/s"),
         ] {
             assert_eq!(title(scope, signal, expected, observed), want);

@@ -114,6 +114,27 @@ fn late_and_strange_windows_are_counted_and_harm_nothing() {
     assert_eq!(drain(&mut d), vec![]);
 }
 
+/// A call every other window, in clusters or alone, and a pause: nothing that a person should hear of.
+#[test]
+fn what_is_hardly_ever_called_is_never_told_as_silent() {
+    let t = |s: i64| Timestamp::from_secs(1_768_176_000 + s);
+    for (one_in, pause) in [(2, 60), (2, 700), (5, 300), (20, 2_000)] {
+        for seed in 1..5_u64 {
+            let (mut d, mut state, mut told) = (Detector::default(), seed, Vec::new());
+            for s in 0..600 + pause {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let is_pause = (400..400 + pause).contains(&s);
+                if !is_pause && (state >> 33).is_multiple_of(one_in) {
+                    d.push(&calls(t(s), &["acme"], 1));
+                }
+                d.tick(t(s + 1), t(s + 1));
+                told.extend(drain(&mut d).into_iter().filter(|a| a.severity > Severity::Info).map(|a| a.title));
+            }
+            assert!(told.is_empty(), "one in {one_in}, seed {seed}: {told:?}");
+        }
+    }
+}
+
 #[test]
 fn windows_wait_for_the_watermark() {
     let t = |s: i64| Timestamp::from_secs(1_768_176_000 + s);

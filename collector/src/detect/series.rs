@@ -137,6 +137,8 @@ const FORGET_WINDOWS: u32 = 8640;
 const FORGET_WHEN_FULL: u32 = 360;
 /// Requests more or fewer that a change of rate must amount to, whatever the share.
 const LEAST_REQUESTS: f64 = 20.0;
+/// Requests per window from which on silence is judged: rarer ones come in clusters, and their level is hardly known.
+const LEAST_LEVEL: f64 = 1.0;
 /// What a suspicious window counts in learning.
 const SUSPICIOUS_WEIGHT: f64 = 0.1;
 
@@ -336,8 +338,11 @@ impl Series {
                 }
             };
             tell(Signal::Up, self.up.push(at, Model::Count(ratio), now, config.line_nats));
-            // What was seen once is not silent.
-            if scope.consumer.is_none() && self.seen >= config.warmup_windows {
+            // What was seen once is not silent, nor is what is called so rarely that a pause says nothing.
+            let is_regular = self.seen >= config.warmup_windows && self.level.expected() >= LEAST_LEVEL;
+            if !is_regular {
+                self.down.reset();
+            } else if scope.consumer.is_none() {
                 tell(Signal::Down, self.down.push(at, Model::Count(1.0 / ratio), now, config.line_nats));
             }
         }
