@@ -51,6 +51,8 @@ pub struct Gauges {
     pub store: StoreStats,
     /// Numbers after this moment will grow.
     pub watermark: Timestamp,
+    /// Live agents so far behind that detection does not wait for them.
+    pub lagging: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +162,8 @@ impl Metrics {
         }
         page.head("pitot_watermark_timestamp_seconds", "gauge", "Numbers after this moment will grow.");
         page.line("pitot_watermark_timestamp_seconds", &[], seconds(gauges.watermark));
+        page.head("pitot_agents_lagging", "gauge", "Agents so far behind that detection does not wait for them.");
+        page.line("pitot_agents_lagging", &[], gauges.lagging);
         page.head("pitot_store_disk_bytes", "gauge", "Bytes that the store takes on disk.");
         page.line("pitot_store_disk_bytes", &[], gauges.store.disk_bytes);
         page.head("pitot_store_windows", "gauge", "Windows in the store, over all cubes and levels.");
@@ -243,7 +247,7 @@ mod tests {
     use crate::store::contract::{at, report};
 
     fn gauges() -> Gauges {
-        Gauges { agents: vec![], open: BTreeMap::new(), store: StoreStats::default(), watermark: at(10) }
+        Gauges { agents: vec![], open: BTreeMap::new(), store: StoreStats::default(), watermark: at(10), lagging: 0 }
     }
 
     #[test]

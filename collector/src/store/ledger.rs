@@ -22,6 +22,20 @@ const INCARNATIONS: usize = 8;
 /// How long an agent is known after its last report; its spool will hardly be older.
 pub const AGENT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
+/// How far an agent may be behind the furthest before the detectors no longer wait for it: one that works off a backlog,
+/// or whose clock is hours behind, must not make everybody blind. Its windows are stored and shown all the same; the
+/// detectors count them as late.
+pub const LAG: Duration = Duration::from_secs(5 * 60);
+
+/// How far the detectors may go, and who is left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What ended before this moment is judged.
+    pub watermark: Timestamp,
+    /// Live agents that are more than [`LAG`] behind the furthest.
+    pub lagging: usize,
+}
+
 /// The moment that a report's coverage is counted under: the start of its newest window, else when it was made, by a
 /// clock that is not ours and therefore held between the epoch and `now`.
 pub fn coverage_at(report: &Report, now: Timestamp) -> Timestamp {
@@ -118,6 +132,24 @@ impl Ledger {
         let rows = || self.agents.values().map(|a| &a.row);
         let live = rows().filter(|r| r.last_seen >= live_since).map(|r| r.watermark).min();
         live.or_else(|| rows().map(|r| r.watermark).max()).unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// As [`Ledger::watermark`], for the detectors: without agents that lag. While nobody is live, the clock goes on for
+    /// those that are gone, so that their silence is judged and what is open ends; not after a log of long ago, which
+    /// ended by itself.
+    pub fn progress(&self, live_since: Timestamp) -> Progress {
+        let rows = || self.agents.values().map(|a| &a.row);
+        let live = || rows().filter(|r| r.last_seen >= live_since).map(|r| r.watermark);
+        let Some(furthest) = live().max() else {
+            let last = rows().max_by_key(|r| r.watermark);
+            let followed_the_clock = last.is_some_and(|r| r.watermark + LAG >= r.last_seen);
+            let known = last.map_or(Timestamp::EPOCH, |r| r.watermark);
+            let watermark = if followed_the_clock { known.max(live_since) } else { known };
+            return Progress { watermark, lagging: 0 };
+        };
+        let keeps_up = |watermark: &Timestamp| *watermark + LAG >= furthest;
+        let watermark = live().filter(keeps_up).min().unwrap_or(furthest);
+        Progress { watermark, lagging: live().filter(|w| !keeps_up(w)).count() }
     }
 }
 
@@ -227,5 +259,28 @@ mod tests {
         for (live_since, want) in [(0, 50), (90, 100), (200, 100)] {
             assert_eq!(ledger.watermark(Timestamp::from_secs(live_since)), Timestamp::from_secs(want), "{live_since}");
         }
+    }
+
+    #[test]
+    fn detection_waits_for_nobody_who_lags_and_goes_on_when_all_are_gone() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.progress(Timestamp::EPOCH), Progress { watermark: Timestamp::EPOCH, lagging: 0 });
+        for (name, watermark) in [("a", 99_990), ("b", 99_800), ("hours behind", 70_000)] {
+            let mut report = report(1, 1, watermark);
+            report.agent.name = name.into();
+            take(&mut ledger, &report, Timestamp::from_secs(100_000));
+        }
+        assert_eq!(ledger.watermark(Timestamp::from_secs(99_940)), Timestamp::from_secs(70_000), "what is shown waits");
+        for (live_since, watermark, lagging) in [(99_940, 99_800, 1), (100_100, 100_100, 0), (200_000, 200_000, 0)] {
+            let want = Progress { watermark: Timestamp::from_secs(watermark), lagging };
+            assert_eq!(ledger.progress(Timestamp::from_secs(live_since)), want, "{live_since}");
+        }
+        let mut file = Ledger::default();
+        take(&mut file, &report(1, 1, 50), Timestamp::from_secs(100_000));
+        assert_eq!(
+            file.progress(Timestamp::from_secs(200_000)).watermark,
+            Timestamp::from_secs(50),
+            "a log of long ago"
+        );
     }
 }

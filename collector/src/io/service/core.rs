@@ -18,7 +18,7 @@ use crate::{
     io::{clock::Clock, embedded::Embedded, notify::Notifier},
     metrics::{Gauges, Metrics},
     query::Context,
-    store::{Appended, Levels, Memory, Store, StoreError},
+    store::{Appended, Levels, Memory, Store, StoreError, ledger::Progress},
 };
 
 /// An agent that was seen within this time is expected to ship more; the watermark waits for it.
@@ -65,6 +65,8 @@ pub(crate) struct Core {
 struct Losses {
     detect: DetectStats,
     refused_aliases: u64,
+    /// Agents that detection does not wait for at the moment.
+    lagging: usize,
     alerts: AlertStats,
 }
 
@@ -210,7 +212,8 @@ impl Core {
     pub(crate) fn metrics(&self, now: Timestamp) -> String {
         let open = self.record.open_by_kind();
         let (agents, store) = (self.agents().agents, self.store.stats());
-        self.metrics.render(&Gauges { agents, open, store, watermark: self.watermark(now) })
+        let (watermark, lagging) = (self.watermark(now), self.progress(now).lagging);
+        self.metrics.render(&Gauges { agents, open, store, watermark, lagging })
     }
 
     /// Whether the last write succeeded.
@@ -227,7 +230,7 @@ impl Core {
     }
 
     fn detect(&mut self, now: Timestamp) {
-        self.detector.tick(now, self.watermark(now));
+        self.detector.tick(now, self.progress(now).watermark);
         while let Some(anomaly) = self.detector.poll() {
             self.tell(anomaly);
         }
@@ -257,7 +260,7 @@ impl Core {
             self.due.forget = present;
         }
         if is_due(self.due.say, SAY) {
-            self.say_losses();
+            self.say_losses(now);
             self.due.say = now;
         }
         if self.due.is_dirty && is_due(self.due.persist, PERSIST) {
@@ -268,14 +271,15 @@ impl Core {
     }
 
     /// What was left out since the last time, in the log.
-    fn say_losses(&mut self) {
+    fn say_losses(&mut self, now: Timestamp) {
         let losses = Losses {
             detect: DetectStats { judged: 0, ..self.detector.stats() },
             refused_aliases: self.store.ledger().refused_aliases(),
+            lagging: self.progress(now).lagging,
             alerts: self.notifier.as_ref().map(|n| AlertStats { sent: 0, ..n.stats() }).unwrap_or_default(),
         };
         if losses != self.losses {
-            tracing::warn!(?losses.detect, losses.refused_aliases, ?losses.alerts, "left out so far");
+            tracing::warn!(?losses.detect, losses.refused_aliases, losses.lagging, ?losses.alerts, "left out so far");
             self.losses = losses;
         }
     }
@@ -288,6 +292,22 @@ impl Core {
 
     fn watermark(&self, now: Timestamp) -> Timestamp {
         self.store.ledger().watermark(now - AGENT_LIVE)
+    }
+
+    /// How far the detectors may go. Where nothing is kept on disk, the sources decide when it is over, and not the clock:
+    /// a file that was read to its end is not silent.
+    fn progress(&self, now: Timestamp) -> Progress {
+        let progress = self.store.ledger().progress(now - AGENT_LIVE);
+        if self.is_durable {
+            progress
+        } else {
+            Progress { watermark: progress.watermark.min(self.furthest()), ..progress }
+        }
+    }
+
+    /// The greatest watermark of an agent.
+    fn furthest(&self) -> Timestamp {
+        self.store.ledger().watermark(Timestamp::MAX)
     }
 
     fn refused(&mut self, refusal: &Refusal) -> Problem {

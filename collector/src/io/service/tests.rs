@@ -306,6 +306,21 @@ async fn a_question_whose_caller_went_away_is_not_begun() {
 }
 
 #[tokio::test]
+async fn what_is_open_ends_when_all_agents_are_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bench = Bench::new(Some(dir.path().join("data")));
+    bench.play(1..=48, 41..=48).await;
+    let open = async || -> u64 {
+        let page: AnomalyPage = bench.get("/api/v1/anomalies?q=kind:errors%20state:open").await.json();
+        page.count
+    };
+    while open().await == 0 {}
+    bench.now.fetch_add(3_600, Ordering::SeqCst);
+    while open().await > 0 {}
+    bench.collector.close().await;
+}
+
+#[tokio::test]
 async fn live_readers_hear_of_the_anomalies_that_they_asked_for() {
     let bench = Bench::new(None);
     let listen = async |q: &str| {
