@@ -17,7 +17,7 @@ and because of whom. It reads access logs; nobody has to touch the application.
 
 #[derive(Debug, Parser)]
 #[command(name = "pitot", version, about = "API observability from access logs", long_about = LONG)]
-#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 110)]
+#[command(arg_required_else_help = true, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -32,9 +32,9 @@ pub(crate) enum Command {
     /// Print one line per transaction
     Replay(Replay),
     /// Follow logs and ship what happens to a collector
-    Agent(Daemon),
+    Agent(Agent),
     /// Take reports, keep them, detect anomalies, answer queries
-    Collector(Daemon),
+    Collector(Collector),
     /// Show the dashboard of a collector
     Tui(Tui),
     /// Ask a collector for anomalies, tables or series
@@ -55,7 +55,7 @@ pub(crate) enum Command {
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// Log files, plain or compressed with gzip or zstd; `-` is standard input
+    /// Log files, or `-` for standard input; `report` and `replay` read gzip and zstd, too
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(crate) struct Reading {
     /// Route template such as `GET /v1/users/{id}`; may be repeated; others are learned
     #[arg(long = "route", value_name = "TEMPLATE")]
     pub(crate) routes: Vec<String>,
-    /// Show keys, tokens, query strings and addresses as they are; for local debugging
+    /// Show keys, tokens and query strings as they are; for local debugging
     #[arg(long)]
     pub(crate) raw: bool,
     /// Only transactions from this time on (RFC 3339, date, or seconds since the epoch)
@@ -140,26 +140,29 @@ pub(crate) struct Top {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Daemon {
-    /// Configuration file; without one, defaults, environment and flags
+pub(crate) struct Agent {
+    /// Configuration file; `pitot check --sample agent` prints one. What stands here wins over it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) overrides: Overrides,
-}
-
-/// Flags that win over the file.
-#[derive(Debug, Args)]
-pub(crate) struct Overrides {
-    /// Collector: address to listen on. Agent: URL of the collector
-    #[arg(long, value_name = "ADDRESS", env = "PITOT_COLLECTOR")]
+    /// URL of the collector
+    #[arg(long, value_name = "URL", env = "PITOT_COLLECTOR")]
     pub(crate) collector: Option<String>,
-    /// Collector: directory of the store; without one it keeps everything in memory
-    #[arg(long, value_name = "DIR", env = "PITOT_DATA")]
-    pub(crate) data: Option<PathBuf>,
-    /// Agent: log file to follow; may be repeated
+    /// Log file to follow; may be repeated
     #[arg(long = "source", value_name = "FILE")]
     pub(crate) sources: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Collector {
+    /// Configuration file; `pitot check --sample collector` prints one. What stands here wins over it
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", env = "PITOT_LISTEN")]
+    pub(crate) listen: Option<String>,
+    /// Directory of the store; without one everything is kept in memory
+    #[arg(long, value_name = "DIR", env = "PITOT_DATA")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -183,10 +186,11 @@ pub(crate) struct Query {
     /// What to ask for
     #[arg(long, value_enum, default_value_t = What::Anomalies)]
     pub(crate) what: What,
-    /// Rows of a table, lines of a series
+    /// Rows of a table, lines of a series: none, service, route, consumer, version, status or method
     #[arg(long, value_parser = group_by, default_value = "service")]
     pub(crate) by: GroupBy,
-    /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h, 7d)
+    /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h, 7d); tables and series
+    /// begin 15 minutes ago by default, anomalies with the first
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Before this time

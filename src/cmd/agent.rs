@@ -19,12 +19,12 @@ use crate::cli;
 /// How long a stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-pub(crate) fn run(args: &cli::Daemon) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     let mut file: AgentFile = config::read(args.config.as_deref())?;
-    if let Some(url) = &args.overrides.collector {
+    if let Some(url) = &args.collector {
         file.collector.clone_from(url);
     }
-    let more = args.overrides.sources.iter();
+    let more = args.sources.iter();
     file.source.extend(more.map(|path| AgentSource { path: path.clone(), ..AgentSource::default() }));
     let mut problems = file.problems();
     if file.source.is_empty() {

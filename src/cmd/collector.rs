@@ -12,12 +12,12 @@ use super::{
 };
 use crate::cli;
 
-pub(crate) fn run(args: &cli::Daemon) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &cli::Collector) -> anyhow::Result<ExitCode> {
     let mut file: CollectorFile = config::read(args.config.as_deref())?;
-    if let Some(address) = &args.overrides.collector {
+    if let Some(address) = &args.listen {
         file.listen = address.trim_start_matches("http://").to_owned();
     }
-    if let Some(data) = &args.overrides.data {
+    if let Some(data) = &args.data {
         file.data.clone_from(data);
     }
     config::refuse(&file.problems())?;
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &cli::Daemon) -> anyhow::Result<ExitCode> {
 async fn serve(file: CollectorFile) -> anyhow::Result<()> {
     let listener = listen(&file.listen).await?;
     let collector = pitot_collector::open(file.config())?;
-    info!(address = %listener.local_addr()?, "collector listens");
+    info!("collector listens on http://{}", listener.local_addr()?);
     collector.serve(listener, runtime::stop_signal()).await?;
     collector.close().await;
     info!("collector stopped");

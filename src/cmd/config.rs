@@ -83,6 +83,9 @@ impl AgentFile {
         }
         for (i, source) in self.source.iter().enumerate() {
             let key = format!("source {} (`{}`)", i + 1, source.path.display());
+            if source.path.is_dir() {
+                problems.push(format!("{key}: it is a directory; name the log files in it"));
+            }
             if source.path.as_os_str().is_empty() {
                 problems.push(format!("{key}: path is empty; name a log file"));
             }

@@ -60,6 +60,8 @@ pub(crate) fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
 
 /// What is known when the play is over.
 struct Ended {
+    /// Whether it was played to its end, and not stopped by a person.
+    is_over: bool,
     truth: Truth,
     shipped: Shipped,
     sightings: Sightings,
@@ -89,18 +91,20 @@ async fn play(args: &cli::Demo, is_watched: bool, directory: &Path) -> anyhow::R
     let agent = follow(&log, client.clone(), stopped);
     let mut agent = std::pin::pin!(agent);
     let mut sightings = Sightings::default();
-    tokio::select! {
+    let is_over = tokio::select! {
         shipped = &mut agent => anyhow::bail!("the demo's agent stopped after {} reports", shipped.reports),
-        watched = watch(&mut play, &client, &url, is_watched, &mut sightings) => watched?,
-    }
+        is_over = watch(&mut play, &client, &url, is_watched, &mut sightings) => is_over?,
+    };
     let truth = play.stop().await;
     drop(stop);
     let shipped = agent.await;
-    settle(&client, &mut sightings).await?;
+    if is_over {
+        settle(&client, &mut sightings).await?;
+    }
     let differences = differences(&client, &truth).await?;
     server.abort();
     close(collector).await;
-    Ok(Ended { truth, shipped, sightings, differences })
+    Ok(Ended { is_over, truth, shipped, sightings, differences })
 }
 
 async fn close(collector: Collector) {
@@ -136,14 +140,14 @@ fn settings() -> Arc<Settings> {
     })
 }
 
-/// Until the play is over, or the dashboard was quit, or a signal came.
+/// Until the play is over, or the dashboard was quit, or a signal came. Whether it was the first.
 async fn watch(
     play: &mut Play,
     client: &Client,
     url: &str,
     is_watched: bool,
     sightings: &mut Sightings,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     if is_watched {
         let options = Options {
             source: format!("demo, {url}"),
@@ -153,19 +157,19 @@ async fn watch(
             ..Options::default()
         };
         tokio::select! {
-            shown = pitot_tui::run(client.clone(), options) => return Ok(shown?),
+            shown = pitot_tui::run(client.clone(), options) => return Ok(shown.map(|()| false)?),
             () = look_for_ever(client, sightings) => {}
             () = play.finished() => {}
         }
-        return Ok(());
+        return Ok(true);
     }
     let mut stop = std::pin::pin!(runtime::stop_signal());
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     let mut told = tokio::time::Instant::now();
     loop {
         tokio::select! {
-            () = play.finished() => return Ok(()),
-            () = &mut stop => return Ok(()),
+            () = play.finished() => return Ok(true),
+            () = &mut stop => return Ok(false),
             _ = ticks.tick() => look(client, sightings).await,
         }
         if told.elapsed() >= TELL_EVERY {
@@ -249,7 +253,12 @@ fn tell(ended: &Ended, log: &Path) -> anyhow::Result<bool> {
     writeln!(out)?;
     crate::report::write(&doc, crate::report::Format::Text, &style, &mut out).context("cannot write the report")?;
     let verdict = demo::judge(&ended.truth, &ended.sightings);
-    writeln!(out, "\n{verdict}")?;
+    if ended.is_over || !ended.truth.incidents.is_empty() {
+        writeln!(out, "\n{verdict}")?;
+    }
+    if !ended.is_over {
+        writeln!(out, "\nStopped before its end; incidents that were going on are not judged.")?;
+    }
     let (made, counted) = (ended.truth.made.total(), ended.shipped.coverage.transactions);
     match ended.differences.is_empty() {
         true => writeln!(out, "Requests made {made}, counted {counted}, by route, consumer and status alike")?,
@@ -259,7 +268,8 @@ fn tell(ended: &Ended, log: &Path) -> anyhow::Result<bool> {
             ended.differences.join("\n  ")
         )?,
     }
-    Ok(verdict.is_complete() && ended.differences.is_empty())
+    // To stop it is no failure.
+    Ok((verdict.is_complete() || !ended.is_over) && ended.differences.is_empty())
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

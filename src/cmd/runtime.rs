@@ -13,12 +13,17 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// Logs to standard error; `PITOT_LOG` says what (`info` by default).
+/// Logs to standard error; `PITOT_LOG` says what (`warn,pitot=info` by default).
 pub(crate) fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PITOT_LOG").unwrap_or_else(|_| "info".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PITOT_LOG").unwrap_or_else(|_| "warn,pitot=info".into());
     let colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // A second call in the same process changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colors)
+        .log_internal_errors(false)
+        .try_init();
 }
 
 /// Resolves at the first SIGINT or SIGTERM.

@@ -29,13 +29,13 @@ impl Drop for Running {
 fn collector(state: &Path, data: &Path) -> (Running, String) {
     let mut command = pitot(state);
     command
-        .args(["collector", "--collector", "127.0.0.1:0", "--data"])
+        .args(["collector", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .stderr(Stdio::piped())
         .env("NO_COLOR", "1");
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let told = lines.find_map(|l| l.unwrap().split_once("address=").map(|(_, a)| a.trim().to_owned()));
+    let told = lines.find_map(|l| l.unwrap().split_once("http://").map(|(_, a)| a.trim().to_owned()));
     // Somebody has to read on, or the daemon waits for it.
     std::thread::spawn(move || lines.for_each(drop));
     (Running(child), told.expect("the collector says where it listens"))

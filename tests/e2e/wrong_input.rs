@@ -81,7 +81,7 @@ fn wrong_configuration_is_told() {
 fn a_port_in_use_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = run(&["collector", "--collector", &address]);
+    let output = run(&["collector", "--listen", &address]);
     assert!(!output.status.success());
     assert!(stderr(&output).contains(&address) && stderr(&output).contains("in use"), "{}", stderr(&output));
 }
@@ -93,7 +93,7 @@ fn a_store_of_a_newer_version_and_a_foreign_directory_are_refused() {
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("holiday.jpg"), "not a store").unwrap();
     let output =
-        pitot(dir.path()).args(["collector", "--collector", "127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
+        pitot(dir.path()).args(["collector", "--listen", "127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
     assert!(!output.status.success());
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
 }

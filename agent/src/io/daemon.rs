@@ -211,10 +211,11 @@ impl Reader {
             let bytes = match feed.origin.read() {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    warn!(%error, path = feed.name, "cannot read on");
+                    feed.note(Some(error.to_string()));
                     continue;
                 }
             };
+            feed.note(None);
             if bytes.is_empty() {
                 continue;
             }

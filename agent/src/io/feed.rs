@@ -24,6 +24,8 @@ pub(super) struct Feed {
     pub(super) origin: Origin,
     format: Option<Format>,
     consumer: Option<String>,
+    /// Why it cannot be read, as told last.
+    trouble: Option<String>,
 }
 
 /// Where whole lines come from.
@@ -49,13 +51,24 @@ impl Origin {
 }
 
 impl Feed {
+    /// Tells, when it is news, that the source cannot be read, or that it can be again.
+    pub(super) fn note(&mut self, error: Option<String>) {
+        if error != self.trouble {
+            match &error {
+                Some(error) => warn!(error, path = self.name, "cannot read it; waiting"),
+                None => info!(path = self.name, "reading"),
+            }
+            self.trouble = error;
+        }
+    }
+
     pub(super) fn new(followed: &Followed) -> Self {
         let origin = match followed.path.as_os_str() == "-" {
             true => Origin::Stdin(Stdin::start()),
             false => Origin::File(Tail::new(&followed.path, followed.from_start)),
         };
         let name = followed.path.to_string_lossy().into_owned();
-        Self { name, origin, format: followed.format.clone(), consumer: followed.consumer.clone() }
+        Self { name, origin, format: followed.format.clone(), consumer: followed.consumer.clone(), trouble: None }
     }
 }
 

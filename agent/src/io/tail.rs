@@ -41,7 +41,7 @@ impl Tail {
     /// New whole lines since the last time, at most about a chunk; empty when there are none yet.
     pub(super) fn read(&mut self) -> std::io::Result<Vec<u8>> {
         if self.file.is_none() {
-            self.file = File::open(&self.path).ok();
+            self.file = Some(File::open(&self.path)?);
         }
         let Some(file) = &mut self.file else { return Ok(Vec::new()) };
         if file.metadata()?.len() < self.position {
@@ -116,7 +116,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         let mut tail = Tail::new(&path, true);
-        assert_eq!(text(&mut tail), "");
+        assert!(tail.read().is_err(), "it is not there yet");
         let mut file = File::create(&path).unwrap();
         file.write_all(b"one\ntw").unwrap();
         assert_eq!(text(&mut tail), "one\n");

@@ -17,7 +17,7 @@ const KEY_CELLS: usize = 12;
 
 const SIGNS: [&str; 2] = [
     "▲ an open anomaly is about this row   ~ numbers that miss something   – not known   ▾ sorted by",
-    "Filters: service:shop route:/v1/* consumer:acme status:5xx duration:>250ms -method:GET (a OR b) \"words\"",
+    "Filters: service:shop route:/v1/* consumer:acme status:5xx -method:GET (a OR b)",
 ];
 
 pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
