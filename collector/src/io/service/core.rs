@@ -2,7 +2,7 @@
 //!
 //! In: reports, questions and ticks, one at a time. Out: answers, live events. Time comes in.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use pitot_model::{
     Report, Timestamp,
@@ -36,14 +36,17 @@ const WAITING: usize = 512;
 /// Time between two rounds of forgetting.
 const FORGET: Duration = Duration::from_secs(600);
 
+/// Time between two attempts to write again after a failure.
+const RECOVER: Duration = Duration::from_secs(5);
+
 /// Time between two looks at what was left out.
 const SAY: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(crate) struct Core {
     store: Box<dyn Store>,
-    /// Whether the store outlives the process.
-    is_durable: bool,
+    /// Where the store outlives the process.
+    data: Option<PathBuf>,
     detector: Detector,
     metrics: Metrics,
     record: Record,
@@ -76,6 +79,7 @@ struct Due {
     persist: Timestamp,
     roll_up: Timestamp,
     forget: Timestamp,
+    recover: Timestamp,
     is_dirty: bool,
 }
 
@@ -100,7 +104,7 @@ impl Core {
         };
         Ok(Self {
             store,
-            is_durable: config.data.is_some(),
+            data: config.data,
             detector,
             metrics: Metrics::default(),
             record,
@@ -108,7 +112,7 @@ impl Core {
             live,
             untold: 0,
             started: now,
-            due: Due { say: now, persist: now, roll_up: now, forget: Timestamp::EPOCH, is_dirty: false },
+            due: Due { say: now, persist: now, roll_up: now, forget: Timestamp::EPOCH, recover: now, is_dirty: false },
             losses: Losses::default(),
             failed: None,
         })
@@ -164,7 +168,7 @@ impl Core {
         if let Err(e) = self.record.commit() {
             self.fail(&e);
         }
-        Ok(())
+        self.recover(now)
     }
 
     /// Everything to disk; the last that happens.
@@ -249,7 +253,7 @@ impl Core {
     }
 
     fn keep_house(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let is_due = |last: Timestamp, every: Duration| now.since(last) >= every || now < last;
+        let is_due = |last, every| is_due(last, now, every);
         if self.store.waiting() >= WAITING || is_due(self.due.roll_up, ROLL_UP) {
             self.store.roll_up()?;
             self.due.roll_up = now;
@@ -270,6 +274,33 @@ impl Core {
         Ok(())
     }
 
+    /// After a failed write: tries to write again, as long as the disk is full. The engine stays closed to writes after
+    /// it failed once, so it is opened anew when there is room; what was acknowledged is still there.
+    fn recover(&mut self, now: Timestamp) -> Result<(), String> {
+        let Some(data) = self.data.clone().filter(|_| self.failed.is_some()) else { return Ok(()) };
+        if !is_due(self.due.recover, now, RECOVER) {
+            return Ok(());
+        }
+        self.due.recover = now;
+        match self.store.persist() {
+            Ok(()) => {}
+            Err(StoreError::Poisoned) => {
+                let levels = self.store.levels().clone();
+                // Only one process at a time has the directory, and the old engine is one: it goes first.
+                self.store = Box::new(Memory::new(levels.clone()));
+                let store = Embedded::open(&data, levels);
+                self.store = Box::new(store.map_err(|e| format!("the store cannot be opened again: {e}"))?);
+                tracing::info!("the store is open again");
+            }
+            Err(e) => {
+                self.fail(&e);
+                return Ok(());
+            }
+        }
+        self.failed = None;
+        Ok(())
+    }
+
     /// What was left out since the last time, in the log.
     fn say_losses(&mut self, now: Timestamp) {
         let losses = Losses {
@@ -287,7 +318,7 @@ impl Core {
     /// What retention is counted back from: the clock, or the newest window where nothing is kept on disk. So a
     /// dashboard over an old log file sees all of it that fits, whenever it is read.
     fn present(&self, now: Timestamp) -> Timestamp {
-        if self.is_durable { now } else { self.store.newest().unwrap_or(Timestamp::EPOCH).min(now) }
+        if self.data.is_some() { now } else { self.store.newest().unwrap_or(Timestamp::EPOCH).min(now) }
     }
 
     fn watermark(&self, now: Timestamp) -> Timestamp {
@@ -298,7 +329,7 @@ impl Core {
     /// a file that was read to its end is not silent.
     fn progress(&self, now: Timestamp) -> Progress {
         let progress = self.store.ledger().progress(now - AGENT_LIVE);
-        if self.is_durable {
+        if self.data.is_some() {
             progress
         } else {
             Progress { watermark: progress.watermark.min(self.furthest()), ..progress }
@@ -325,7 +356,105 @@ impl Core {
     }
 }
 
+fn is_due(last: Timestamp, now: Timestamp, every: Duration) -> bool {
+    now.since(last) >= every || now < last
+}
+
 fn unavailable(detail: String) -> Problem {
     let (kind, title) = ("/problems/store".into(), "the store cannot be used".into());
     Problem { kind, title, status: 503, detail, at: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use pitot_model::{Coverage, TimeRange, Window, api::StoreStats};
+
+    use super::*;
+    use crate::store::{
+        Cube, Ledger,
+        contract::{at, report},
+    };
+
+    /// An engine that failed once.
+    struct Poisoned(Embedded);
+
+    impl Store for Poisoned {
+        fn levels(&self) -> &Levels {
+            self.0.levels()
+        }
+        fn append(&mut self, _: &Report, _: Timestamp) -> Result<Appended, StoreError> {
+            Err(StoreError::Full)
+        }
+        fn scan(&self, _: Cube, _: usize, _: TimeRange, _: &mut dyn FnMut(&Window)) -> Result<(), StoreError> {
+            Err(StoreError::Poisoned)
+        }
+        fn coverage(&self, _: usize, _: TimeRange) -> Result<Coverage, StoreError> {
+            Err(StoreError::Poisoned)
+        }
+        fn horizon(&self, level: usize) -> Timestamp {
+            self.0.horizon(level)
+        }
+        fn ledger(&self) -> &Ledger {
+            self.0.ledger()
+        }
+        fn roll_up(&mut self) -> Result<(), StoreError> {
+            Err(StoreError::Poisoned)
+        }
+        fn waiting(&self) -> usize {
+            self.0.waiting()
+        }
+        fn forget(&mut self, _: Timestamp) -> Result<u64, StoreError> {
+            Err(StoreError::Poisoned)
+        }
+        fn persist(&mut self) -> Result<(), StoreError> {
+            Err(StoreError::Poisoned)
+        }
+        fn newest(&self) -> Option<Timestamp> {
+            self.0.newest()
+        }
+        fn stats(&self) -> StoreStats {
+            self.0.stats()
+        }
+    }
+
+    #[test]
+    fn a_store_that_failed_is_opened_again_when_there_is_room() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let data = dir.path().join("data");
+        let config = Config { data: Some(data.clone()), ..Config::default() };
+        let clock: Clock = std::sync::Arc::new(|| at(100));
+        let (live, _) = broadcast::channel(4);
+        let mut core = Core::open(config, live, &clock).expect("opens");
+        core.ingest(&report(1, &[(0, 3)]), at(100)).expect("stored");
+        let levels = core.store.levels().clone();
+        core.store = Box::new(Memory::new(levels.clone()));
+        core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
+
+        core.ingest(&report(2, &[(0, 3)]), at(101)).expect_err("is full");
+        assert!(core.ready().is_err());
+        core.tick(at(102)).expect("goes on");
+        assert!(core.ingest(&report(2, &[(0, 3)]), at(103)).is_err(), "it is not tried all the time");
+        core.tick(at(110)).expect("goes on");
+        assert!(core.ready().is_ok());
+        let stored = core.ingest(&report(2, &[(0, 3)]), at(111)).expect("stored");
+        assert_eq!((stored.sequence, stored.duplicate), (2, false));
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_opened_again_ends_the_process() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let data = dir.path().join("data");
+        let config = Config { data: Some(data.clone()), ..Config::default() };
+        let clock: Clock = std::sync::Arc::new(|| at(100));
+        let (live, _) = broadcast::channel(4);
+        let mut core = Core::open(config, live, &clock).expect("opens");
+        let levels = core.store.levels().clone();
+        let own = std::mem::replace(&mut core.store, Box::new(Memory::new(levels.clone())));
+        drop(own);
+        core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
+        core.ingest(&report(1, &[(0, 3)]), at(101)).expect_err("is full");
+        std::fs::rename(data.join("store"), dir.path().join("away")).expect("moves");
+        let cause = core.tick(at(110)).expect_err("cannot go on");
+        assert!(cause.contains("cannot be opened again"), "{cause}");
+    }
 }
