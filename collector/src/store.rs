@@ -125,8 +125,13 @@ pub enum StoreError {
     #[error("no space is left for the store; free some and start again")]
     Full,
     /// The system refused.
-    #[error("cannot use the store: {0}; check the directory, its owner and the disk")]
-    Io(#[from] std::io::Error),
+    #[error("cannot use the store in `{path}`: {error}; check that its files are all there, their owner and the disk")]
+    Io {
+        /// The data directory; the engine does not say which file of it.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// An earlier write failed, and what is on disk is not certain until the next start.
     #[error("the store stopped after a failed write; see the log, then start again")]
     Poisoned,

@@ -47,6 +47,9 @@ pub enum IndexError {
     /// The cursor is none; the caller's fault.
     #[error("`{0}` is no cursor; use the one that the last page gave, or none for the first")]
     Cursor(String),
+    /// More than a page may hold; the caller's fault.
+    #[error("`limit={0}` is out of bounds; use 0 to {PAGE_MAX}")]
+    Limit(usize),
     /// The directory holds something else.
     #[error("`{0}` holds files but no index of anomalies; use an empty directory")]
     Foreign(PathBuf),
@@ -151,7 +154,12 @@ impl Index {
         let expr = filter::parse(&query.q)?;
         expr.only(Anomaly::FIELDS, true, "anomalies")?;
         let matching = lower(&expr, &self.fields)?;
-        let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+        let limit = match query.limit {
+            None => PAGE,
+            Some(0) => PAGE_MAX,
+            Some(n) if n <= PAGE_MAX => n,
+            Some(n) => return Err(IndexError::Limit(n)),
+        };
         let matching = and(matching, overlap(&self.fields, query.from, query.to));
         let searcher = self.reader.searcher();
         let count = searcher.search(&*matching, &Count)?;

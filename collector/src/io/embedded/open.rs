@@ -151,7 +151,7 @@ pub(super) fn error(e: fjall::Error, path: &Path) -> StoreError {
         fjall::Error::InvalidVersion(_) => {
             StoreError::Newer { path: path.into(), found: "of a newer engine".into(), known: FORMAT }
         }
-        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error(e),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error(e, path),
         other => StoreError::Damaged(other.to_string()),
     }
 }
@@ -161,13 +161,13 @@ fn probe(path: &Path) -> StoreError {
     let file = path.join("probe");
     let written = std::fs::write(&file, vec![0; PROBE_BYTES]);
     let removed = std::fs::remove_file(&file);
-    written.and(removed).err().map_or(StoreError::Poisoned, io_error)
+    written.and(removed).err().map_or(StoreError::Poisoned, |e| io_error(e, path))
 }
 
-fn io_error(e: io::Error) -> StoreError {
-    match e.kind() {
+fn io_error(error: io::Error, path: &Path) -> StoreError {
+    match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
-        _ => StoreError::Io(e),
+        _ => StoreError::Io { path: path.into(), error },
     }
 }
 
@@ -175,13 +175,13 @@ fn io_error(e: io::Error) -> StoreError {
 fn check(data: &Path) -> Result<bool, StoreError> {
     match std::fs::metadata(data) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(true),
-        Err(e) => return Err(io_error(e)),
+        Err(e) => return Err(io_error(e, data)),
         Ok(m) if !m.is_dir() => return Err(StoreError::Foreign(data.into())),
         Ok(_) => {}
     }
     if data.join(STORE).is_dir() {
         return Ok(false);
     }
-    let is_empty = std::fs::read_dir(data).map_err(io_error)?.next().is_none();
+    let is_empty = std::fs::read_dir(data).map_err(|e| io_error(e, data))?.next().is_none();
     if is_empty { Ok(true) } else { Err(StoreError::Foreign(data.into())) }
 }

@@ -191,6 +191,22 @@ fn directories_that_are_no_store_are_refused() {
 }
 
 #[test]
+fn a_store_with_a_missing_file_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    put(&mut open(dir.path()), 1, &[(0, 1)]);
+    for keyspace in std::fs::read_dir(dir.path().join("store/keyspaces")).expect("lists").flatten() {
+        for file in std::fs::read_dir(keyspace.path()).expect("lists").flatten().filter(|f| f.path().is_file()) {
+            if file.file_name() != "current" {
+                std::fs::remove_file(file.path()).expect("removes");
+            }
+        }
+    }
+    let refused = Embedded::open(dir.path(), levels()).err();
+    assert!(matches!(&refused, Some(StoreError::Io { path, .. }) if path == dir.path()), "{refused:?}");
+    assert!(refused.is_some_and(|e| e.to_string().contains("check that its files are all there")));
+}
+
+#[test]
 fn a_store_in_use_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let _first = open(dir.path());

@@ -83,6 +83,7 @@ impl Record {
 fn problem(e: &IndexError) -> Problem {
     let (kind, title, status) = match e {
         IndexError::Filter(_) => ("/problems/bad-filter", "the filter is wrong", 400),
+        IndexError::Limit(_) => ("/problems/bad-query", "a parameter is wrong", 400),
         IndexError::Cursor(_) => ("/problems/bad-cursor", "the cursor is wrong", 400),
         _ => ("/problems/index", "the index cannot be used", 503),
     };

@@ -163,6 +163,7 @@ async fn every_error_is_a_problem() {
         ("/api/v1/table?from=soon", 400, "/problems/bad-query", None),
         ("/api/v1/table?from=20&to=10", 400, "/problems/bad-range", None),
         ("/api/v1/table?limit=10001", 400, "/problems/bad-query", None),
+        ("/api/v1/anomalies?limit=1001", 400, "/problems/bad-query", None),
         ("/api/v1/series?step_ms=0", 400, "/problems/bad-query", None),
         ("/api/v1/series?from=0&to=1000000&step_ms=10000", 400, "/problems/too-much", None),
         ("/api/v1/heatmap?bands=201", 400, "/problems/bad-query", None),
