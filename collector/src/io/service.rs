@@ -216,7 +216,7 @@ impl Collector {
 
     /// Takes a report that was never bytes.
     pub async fn ingest(&self, report: Report) -> Result<Accepted, Problem> {
-        self.ask(move |core, now| core.ingest(&report, now)).await?
+        self.ask(move |core, now| core.ingest(report, now)).await?
     }
 
     /// Stops intake, brings everything to disk and ends the owner thread. Other handles answer 503 from then on.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use pitot_model::{
-    AgentId, Coverage, Report, RouteAlias, Timestamp,
+    AgentId, Coverage, Report, RouteAlias, Timestamp, Window,
     api::{AgentRow, Agents},
 };
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,17 @@ impl Ledger {
         let mut agent = self.agents.get(&report.agent.name).cloned().unwrap_or_else(|| Agent::new(&report.agent.name));
         agent.note(report, now);
         agent
+    }
+
+    /// Transactions of a report that come after their window was complete, by what the agent said before: they are in the
+    /// numbers, but whoever looked earlier did not see them.
+    pub fn late(&self, report: &Report) -> u64 {
+        let Some(agent) = self.agents.get(&report.agent.name) else { return 0 };
+        if agent.row.incarnation != report.agent.incarnation {
+            return 0;
+        }
+        let is_late = |w: &&Window| w.range().to <= agent.row.watermark;
+        report.windows.iter().filter(is_late).fold(0, |sum, w| sum.saturating_add(w.count()))
     }
 
     /// Takes an agent as it is now.

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use pitot_model::{
-    Report, Timestamp,
+    Reason, Report, Timestamp,
     api::{Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, LiveEvent, Problem},
 };
 use tokio::sync::broadcast;
@@ -118,8 +118,12 @@ impl Core {
         })
     }
 
-    /// Stores a report and shows it to the detectors.
-    pub(crate) fn ingest(&mut self, report: &Report, now: Timestamp) -> Result<Accepted, Problem> {
+    /// Stores a report and shows it to the detectors. What of it is late is added to its coverage: only here it is known
+    /// what the agent had called complete.
+    pub(crate) fn ingest(&mut self, mut report: Report, now: Timestamp) -> Result<Accepted, Problem> {
+        let late = self.store.ledger().late(&report);
+        report.coverage.add(Reason::Late, late);
+        let report = &report;
         let appended = match ingest::validate(report, self.store.levels(), now, self.present(now)) {
             Ok(()) => self.store.append(report, now),
             Err(refusal) => return Err(self.refused(&refusal)),
@@ -425,18 +429,18 @@ mod tests {
         let clock: Clock = std::sync::Arc::new(|| at(100));
         let (live, _) = broadcast::channel(4);
         let mut core = Core::open(config, live, &clock).expect("opens");
-        core.ingest(&report(1, &[(0, 3)]), at(100)).expect("stored");
+        core.ingest(report(1, &[(0, 3)]), at(100)).expect("stored");
         let levels = core.store.levels().clone();
         core.store = Box::new(Memory::new(levels.clone()));
         core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
 
-        core.ingest(&report(2, &[(0, 3)]), at(101)).expect_err("is full");
+        core.ingest(report(2, &[(0, 3)]), at(101)).expect_err("is full");
         assert!(core.ready().is_err());
         core.tick(at(102)).expect("goes on");
-        assert!(core.ingest(&report(2, &[(0, 3)]), at(103)).is_err(), "it is not tried all the time");
+        assert!(core.ingest(report(2, &[(0, 3)]), at(103)).is_err(), "it is not tried all the time");
         core.tick(at(110)).expect("goes on");
         assert!(core.ready().is_ok());
-        let stored = core.ingest(&report(2, &[(0, 3)]), at(111)).expect("stored");
+        let stored = core.ingest(report(2, &[(0, 3)]), at(111)).expect("stored");
         assert_eq!((stored.sequence, stored.duplicate), (2, false));
     }
 
@@ -452,7 +456,7 @@ mod tests {
         let own = std::mem::replace(&mut core.store, Box::new(Memory::new(levels.clone())));
         drop(own);
         core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
-        core.ingest(&report(1, &[(0, 3)]), at(101)).expect_err("is full");
+        core.ingest(report(1, &[(0, 3)]), at(101)).expect_err("is full");
         std::fs::rename(data.join("store"), dir.path().join("away")).expect("moves");
         let cause = core.tick(at(110)).expect_err("cannot go on");
         assert!(cause.contains("cannot be opened again"), "{cause}");

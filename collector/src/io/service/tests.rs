@@ -322,6 +322,26 @@ async fn what_is_open_ends_when_all_agents_are_gone() {
 }
 
 #[tokio::test]
+async fn what_comes_after_its_window_was_complete_is_counted_as_late() {
+    let bench = Bench::new(None);
+    for (sequence, windows, watermark, late) in [
+        (1, [(-20, 6)], -5, 0),
+        (2, [(-10, 1)], 0, 0),
+        (3, [(-20, 4)], 0, 4),
+        (3, [(-20, 4)], 0, 4),
+        (4, [(-10, 2)], 0, 6),
+    ] {
+        let mut report = shifted(sequence, &windows);
+        report.watermark = at(NOON + watermark);
+        assert_eq!(bench.ship(&report).await.status, 200);
+        let table: Table = bench.get("/api/v1/table").await.json();
+        assert_eq!(table.coverage.get(pitot_model::Reason::Late), late, "{sequence}");
+    }
+    let table: Table = bench.get("/api/v1/table").await.json();
+    assert_eq!(table.totals.count, 13, "late is in the numbers");
+}
+
+#[tokio::test]
 async fn live_readers_hear_of_the_anomalies_that_they_asked_for() {
     let bench = Bench::new(None);
     let listen = async |q: &str| {
