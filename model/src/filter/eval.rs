@@ -32,7 +32,7 @@ impl Expr {
     }
 
     /// As [`Expr::matches`], for filters of strangers: takes what it costs from `steps`, about one per character that is
-    /// looked at and at least one per condition. `None` when they are used up.
+    /// looked at, eight beyond ASCII, and at least one per condition. `None` when they are used up.
     pub fn matches_within(&self, facts: &impl Facts, steps: &mut u64) -> Option<bool> {
         match self {
             Self::All => Some(true),
@@ -93,11 +93,12 @@ pub fn glob_matches(glob: &str, name: &str) -> bool {
 
 /// `None` when the steps are used up.
 fn glob_within(glob: &str, name: &str, steps: &mut u64) -> Option<bool> {
-    let (mut p, mut n) = (0, 0);
+    let (mut p, mut n, is_ascii) = (0, 0, glob.is_ascii());
     // Behind the last star, and where the name goes on that the star does not stand for.
     let mut star: Option<(usize, usize)> = None;
     while let Some(c) = name[n..].chars().next() {
-        *steps = steps.checked_sub(1)?;
+        // Letter case costs that much more beyond ASCII.
+        *steps = steps.checked_sub(if is_ascii && c.is_ascii() { 1 } else { 8 })?;
         match piece(&glob[p..]) {
             Some((Piece::Any, len)) => {
                 p += len;
