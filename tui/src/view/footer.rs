@@ -18,8 +18,7 @@ use crate::{
     number, text,
 };
 
-const FILTER_HINT: &str =
-    "service:shop route:/v1/* consumer:acme status:5xx -method:GET (a OR b)";
+const FILTER_HINT: &str = "service:shop route:/v1/* consumer:acme status:5xx -method:GET (a OR b)";
 const COLON_HINT: &str = "range 1h · sort p99 · view routes · filter status:5xx · live · help · q";
 
 /// Rows that the bottom takes.
