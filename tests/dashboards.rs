@@ -17,10 +17,12 @@ const METRICS: &[&str] = &[
     "pitot_anomalies_open",
     "pitot_anomalies_total",
     "pitot_agents",
+    "pitot_agents_lagging",
     "pitot_agent_last_seen_timestamp_seconds",
     "pitot_watermark_timestamp_seconds",
     "pitot_store_disk_bytes",
     "pitot_store_windows",
+    "pitot_panics_total",
     "pitot_build_info",
 ];
 
