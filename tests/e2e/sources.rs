@@ -84,6 +84,20 @@ fn since_and_until_cut_the_log() {
 }
 
 #[test]
+fn ranges_go_by_the_end_of_a_transaction() {
+    let line = "10.0.0.1 - - [12/Jan/2026:08:30:59 +0000] \"GET / HTTP/1.1\" 200 5 5000000\n";
+    let format = "%h %l %u %t \"%r\" %>s %b %D";
+    // Two that end before 08:31, one that starts before and ends after it, none later.
+    let lines = line.replace("08:30:59", "08:30:00").repeat(2) + line;
+    for (limit, count) in [("--until", 2), ("--since", 1)] {
+        let args = ["report", "--json", "--log-format", format, limit, "2026-01-12T08:31:00Z", "-"];
+        let report = json(&run_with_input(&args, lines.as_bytes()));
+        assert_eq!(report["totals"]["count"], count, "{limit}");
+        assert_eq!(report["coverage"]["reasons"]["out_of_range"], 3 - count, "{limit}");
+    }
+}
+
+#[test]
 fn every_format_of_a_report_is_written() {
     for (format, part) in [
         ("text", "/v1/orders"),

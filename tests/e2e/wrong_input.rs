@@ -40,6 +40,21 @@ fn wrong_sources_are_told() {
 }
 
 #[test]
+fn a_source_is_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, link) = (dir.path().join("a.log"), dir.path().join("b.log"));
+    std::fs::write(&log, crate::support::LOG).unwrap();
+    std::fs::hard_link(&log, &link).unwrap();
+    for flag in ["--invalid", "--html"] {
+        for output in [&log, &link] {
+            let ended = run(&["report", flag, output.to_str().unwrap(), log.to_str().unwrap()]);
+            assert!(!ended.status.success() && stderr(&ended).contains("is a source"), "{flag}: {}", stderr(&ended));
+            assert_eq!(std::fs::read_to_string(&log).unwrap(), crate::support::LOG, "{flag}");
+        }
+    }
+}
+
+#[test]
 fn a_broken_archive_gives_what_came_before_and_fails() {
     use std::io::Write;
     let lines = crate::support::LOG.repeat(2_000);
