@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction, budget as model_budget};
 
-pub use consumer::{Identity, address, identify};
+use consumer::{Identity, address};
 pub use learn::{OTHER, RouteTree};
 pub use mask::masked;
 use pseudonym::cut;
@@ -75,11 +75,6 @@ impl Enricher {
             service: String::new(),
             scratch: Vec::new(),
         }
-    }
-
-    /// The settings that it goes by.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
     }
 
     /// The transaction of a record. Fails with [`Reason::RequestUnreadable`] where no target could be read. Logs that do

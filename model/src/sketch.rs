@@ -178,11 +178,6 @@ impl Sketch {
         self.iter().map(|(i, count)| Bucket { low_us: low_of(i), high_us: high_of(i), count })
     }
 
-    /// Bytes on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.counts.heap_bytes()
-    }
-
     /// Restores the exact numbers that the V2 encoding does not carry; what contradicts the buckets is ignored.
     #[must_use]
     pub fn with_exact(mut self, sum_us: u64, min_us: u64, max_us: u64, clipped: u64) -> Self {

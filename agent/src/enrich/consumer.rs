@@ -6,20 +6,15 @@ use pitot_model::Evidence;
 
 /// Who calls, before pseudonyms, and how we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity<'a> {
+pub(super) struct Identity<'a> {
     /// The credential, name or address as sent.
-    pub id: &'a [u8],
+    pub(super) id: &'a [u8],
     /// Its kind.
-    pub evidence: Evidence,
+    pub(super) evidence: Evidence,
 }
 
-/// The best identity of these three; each may be empty. `consumer` is of the kind `evidence`.
-pub fn identify<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8], client: &'a [u8]) -> Identity<'a> {
-    let identity = choose(consumer, evidence, user, client);
-    Identity { evidence: kind(identity.id, identity.evidence), ..identity }
-}
-
-/// The same, of the kind that the field says. [`kind`] looks closer.
+/// The best identity of these three, of the kind that its field says; each may be empty. `consumer` is of the kind
+/// `evidence`. [`kind`] looks closer.
 #[inline]
 pub(super) fn choose<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8], client: &'a [u8]) -> Identity<'a> {
     let is_there = |id: &[u8]| !matches!(id, [] | [b'-']);
@@ -45,7 +40,7 @@ pub(super) fn kind(id: &[u8], evidence: Evidence) -> Evidence {
 }
 
 /// The first address of a list, without port and brackets: `[2001:db8::1]:443, 10.0.0.1` gives `2001:db8::1`.
-pub fn address(client: &[u8]) -> &[u8] {
+pub(super) fn address(client: &[u8]) -> &[u8] {
     let first = match memchr::memchr2(b',', b' ', client) {
         Some(end) => &client[..end],
         None => client,
@@ -102,8 +97,8 @@ mod tests {
     #[test]
     fn the_first_that_is_present_counts() {
         let id = |c: &'static str, e, u: &'static str, a: &'static str| {
-            let i = identify(c.as_bytes(), e, u.as_bytes(), a.as_bytes());
-            (String::from_utf8_lossy(i.id).into_owned(), i.evidence)
+            let i = choose(c.as_bytes(), e, u.as_bytes(), a.as_bytes());
+            (String::from_utf8_lossy(i.id).into_owned(), kind(i.id, i.evidence))
         };
         for (got, want) in [
             (id("acme", Evidence::Name, "jane", "10.0.0.1"), ("acme", Evidence::Name)),

@@ -3,7 +3,7 @@
 //! In: transactions. Out: rows of numbers and small dictionaries. It is reused from piece to piece.
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use pitot_model::{Coverage, Evidence, Reason, Sketch, Status, Timestamp, Transaction};
+use pitot_model::{Coverage, Evidence, Reason, Sketch, Status, Transaction};
 use std::hash::BuildHasher;
 
 use crate::enrich::{Number, Numbers, is_cut};
@@ -134,12 +134,6 @@ impl Batch {
             status: t.status,
         };
         self.rows.push(row);
-    }
-
-    /// First and last moment in it.
-    pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
-        let times = || self.rows.iter().map(|r| r.ended_us).filter(|&t| t != NO_TIME);
-        Some((Timestamp::from_micros(times().min()?), Timestamp::from_micros(times().max()?)))
     }
 
     /// Nearly all transactions of a piece are of the same resource as the one before.

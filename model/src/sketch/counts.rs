@@ -102,14 +102,6 @@ impl Counts {
         one.into_iter().chain(sparse).chain(dense)
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
-        match self {
-            Self::Single => 0,
-            Self::Sparse(entries) => entries.capacity() * 8,
-            Self::Dense(counts) => counts.len() * 8,
-        }
-    }
-
     /// From one bucket to a list that can hold `sum` values.
     fn spread(&mut self, single: usize, n: u64, sum: u64) {
         *self =
