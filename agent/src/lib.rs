@@ -1,8 +1,11 @@
 //! The sidecar half of pitot: sources, parsing, enrichment, windows.
 
 pub mod budget;
+pub mod decode;
 pub mod enrich;
+pub mod http;
 pub mod io;
 pub mod log;
 pub mod parse;
+pub mod tcp;
 pub mod window;

@@ -69,6 +69,44 @@ reasons! {
     NameCut = "name_cut", 16;
     /// Compressed source that ends or breaks in the middle
     SourceBroken = "source_broken", 17;
+    /// Packet that the kernel or the interface dropped before it could be read
+    PacketDropped = "packet_dropped", 18;
+    /// Packet whose headers are cut short or contradict each other
+    PacketMalformed = "packet_malformed", 19;
+    /// IP fragment whose datagram could not be put together
+    PacketFragment = "packet_fragment", 20;
+    /// Packet that holds no TCP segment (UDP, ARP ...)
+    PacketForeign = "packet_foreign", 21;
+    /// Packet of a link type that cannot be read
+    LinkUnknown = "link_unknown", 22;
+    /// Connection in TLS: it cannot be looked into
+    ConnectionTls = "connection_tls", 23;
+    /// Connection that speaks no HTTP
+    ConnectionForeign = "connection_foreign", 24;
+    /// Connection forgotten because the table was full; its open requests count as truncated
+    ConnectionEvicted = "connection_evicted", 25;
+    /// Segment that came out of order when the buffer for such was full
+    SegmentDropped = "segment_dropped", 26;
+    /// Message of whose head the capture missed a part
+    HeadLost = "head_lost", 27;
+    /// Bytes where a head should begin that are none
+    HeadMalformed = "head_malformed", 28;
+    /// Head longer than the budget; not read
+    HeadTooLong = "head_too_long", 29;
+    /// Head that breaks the RFC in a way that servers let pass; read as they do
+    HeadLenient = "head_lenient", 30;
+    /// Request whose end two servers may see in different places (request smuggling)
+    RequestAmbiguous = "request_ambiguous", 31;
+    /// Response whose request was not seen
+    ResponseUnmatched = "response_unmatched", 32;
+    /// Transaction of whose body the capture missed bytes; its end may be unknown
+    BodyGap = "body_gap", 33;
+    /// Stream in which a gap hid where messages end; searched for the next one
+    FramingLost = "framing_lost", 34;
+    /// HTTP/2 stream whose header table is not known, since the capture began after it
+    StreamUndecodable = "stream_undecodable", 35;
+    /// Transaction dropped because counting could not keep up with the capture
+    BatchDropped = "batch_dropped", 36;
 }
 
 impl Reason {
@@ -88,6 +126,15 @@ impl Reason {
                 | Self::SpoolEvicted
                 | Self::ReportRefused
                 | Self::SourceBroken
+                | Self::PacketDropped
+                | Self::LinkUnknown
+                | Self::HeadLost
+                | Self::HeadMalformed
+                | Self::HeadTooLong
+                | Self::ResponseUnmatched
+                | Self::FramingLost
+                | Self::StreamUndecodable
+                | Self::BatchDropped
         )
     }
 }
@@ -126,6 +173,9 @@ pub struct Coverage {
     pub lines_read: u64,
     /// Bytes read, after decompression.
     pub bytes_read: u64,
+    /// Packets read from captures.
+    #[serde(default)]
+    pub packets_read: u64,
     /// Transactions that the numbers hold.
     pub transactions: u64,
     /// Everything else, by reason; absent means zero.
@@ -150,6 +200,7 @@ impl Coverage {
     pub fn merge(&mut self, other: &Self) {
         self.lines_read = self.lines_read.saturating_add(other.lines_read);
         self.bytes_read = self.bytes_read.saturating_add(other.bytes_read);
+        self.packets_read = self.packets_read.saturating_add(other.packets_read);
         self.transactions = self.transactions.saturating_add(other.transactions);
         for (&reason, &n) in &other.reasons {
             self.add(reason, n);

@@ -51,6 +51,8 @@ pub enum Timing {
         response_first: Option<Timestamp>,
         /// Last byte of the response; `None` when it did not end.
         response_last: Option<Timestamp>,
+        /// Whether the answer is a stream (server-sent events, WebSocket ...): its lifetime is no duration.
+        is_stream: bool,
     },
     /// What a log says.
     Logged {
@@ -77,9 +79,10 @@ impl Timing {
         }
     }
 
-    /// From the first byte of the request to the last one of the response.
+    /// From the first byte of the request to the last one of the response; `None` for streams.
     pub fn duration(&self) -> Option<Duration> {
         match *self {
+            Self::Wire { is_stream: true, .. } => None,
             Self::Wire { request_first, response_last, .. } => response_last.map(|t| t.since(request_first)),
             Self::Logged { duration, .. } => duration,
         }

@@ -217,6 +217,7 @@ fn coverage_to_v1(c: &Coverage) -> v1::Coverage {
     v1::Coverage {
         lines_read: c.lines_read,
         bytes_read: c.bytes_read,
+        packets_read: c.packets_read,
         transactions: c.transactions,
         reasons: c.reasons.iter().map(|(r, &count)| v1::ReasonCount { reason: r.as_wire(), count }).collect(),
     }
@@ -226,6 +227,7 @@ fn coverage_from_v1(m: v1::Coverage) -> Coverage {
     let mut c = Coverage {
         lines_read: m.lines_read,
         bytes_read: m.bytes_read,
+        packets_read: m.packets_read,
         transactions: m.transactions,
         ..Coverage::default()
     };

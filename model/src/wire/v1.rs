@@ -115,6 +115,8 @@ pub struct Coverage {
     pub transactions: u64,
     #[prost(message, repeated, tag = "4")]
     pub reasons: Vec<ReasonCount>,
+    #[prost(uint64, tag = "5")]
+    pub packets_read: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

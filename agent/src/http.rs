@@ -1,0 +1,69 @@
+//! From the streams of a connection to HTTP exchanges: HTTP/1.x, HTTP/2 in cleartext, gRPC.
+//!
+//! In: chunks and gaps of both streams. Out: an [`Exchange`] per request, to a [`Sink`]. Bodies are counted, not kept;
+//! of heads only what an exchange needs is kept until its response ends.
+
+use pitot_model::{Evidence, Protocol, Reason, Status, Timestamp};
+
+use crate::decode::Endpoint;
+
+/// Where exchanges go.
+pub trait Sink {
+    /// A request is over: answered, or not.
+    fn exchange(&mut self, exchange: &Exchange<'_>);
+
+    /// Something was lost, skipped, or read leniently.
+    fn count(&mut self, reason: Reason, n: u64);
+
+    /// Requests without a final response grew by `requests`, answers that stream grew by `streams`.
+    fn in_flight(&mut self, requests: i64, streams: i64);
+}
+
+/// A request and what became of it, with the texts of its head as sent. Absent texts are empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'a> {
+    /// Who asked.
+    pub client: Endpoint,
+    /// Who was asked.
+    pub server: Endpoint,
+    /// Request method as sent.
+    pub method: &'a [u8],
+    /// Request target as sent: origin, absolute or authority form, with its query.
+    pub target: &'a [u8],
+    /// `Host` or `:authority`.
+    pub host: &'a [u8],
+    /// Value of the best header that names the consumer, and its kind; credentials without their scheme.
+    pub consumer: &'a [u8],
+    /// Kind of evidence of `consumer`.
+    pub evidence: Evidence,
+    /// `User-Agent`.
+    pub user_agent: &'a [u8],
+    /// Trace id of `traceparent` or B3.
+    pub trace_id: &'a [u8],
+    /// Version of the service that the response names (`x-service-version`).
+    pub version: &'a [u8],
+    /// Version of HTTP.
+    pub protocol: Protocol,
+    /// Status code of the final response, or how it ended without one: reset, timeout, truncated.
+    pub status: Status,
+    /// `grpc-status`, where there was one.
+    pub grpc_status: Option<u32>,
+    /// Bytes of the request body, without framing and before any decoding.
+    pub request_bytes: u64,
+    /// Bytes of the response body, likewise.
+    pub response_bytes: u64,
+    /// First byte of the request.
+    pub request_first: Timestamp,
+    /// Last byte of the request, or the latest that was seen of it.
+    pub request_last: Timestamp,
+    /// First byte of the final response.
+    pub response_first: Option<Timestamp>,
+    /// Last byte of the response; `None` when it did not end, or when that byte was not seen.
+    pub response_last: Option<Timestamp>,
+    /// Whether the answer is a stream (server-sent events, WebSocket, tunnel ...): its lifetime is no duration.
+    pub is_stream: bool,
+    /// HTTP/2 stream.
+    pub stream_id: Option<u32>,
+    /// Whether the capture missed bytes of it.
+    pub is_damaged: bool,
+}
