@@ -87,7 +87,9 @@ impl Parser {
                     _ => Err(FilterError { at, message: "`(` is not closed".into() }),
                 }
             }
-            Some((at, Token::Word(text) | Token::Quoted(text))) => Ok(Expr::Term(Term { test: Test::Text(text), at })),
+            Some((at, Token::Word(text))) => Ok(Expr::Term(Term { test: Test::Text(text), at })),
+            // No glob, so that here a backslash stands only for what follows it.
+            Some((at, Token::Quoted(text))) => Ok(Expr::Term(Term { test: Test::Text(text.replace(r"\\", r"\")), at })),
             Some((at, Token::Field(name))) => self.field(at, &name),
             _ => Err(here),
         }
@@ -213,9 +215,12 @@ mod tests {
             ("consumer:acme*", "consumer:acme*"),
             ("consumer:-", "consumer:-"),
             ("http.route:/a:b", "route:/a:b"),
+            (r"\", r#""\\""#),
+            (r#""a \\ \"b""#, r#""a \\ \"b""#),
         ] {
             let expr = parse(text).unwrap_or_else(|e| unreachable!("{text}: {e}"));
             assert_eq!(expr.to_string(), want, "{text}");
+            assert_eq!(parse(want).map(|e| e.to_string()).as_deref(), Ok(want), "{text}");
         }
     }
 

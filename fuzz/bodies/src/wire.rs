@@ -1,0 +1,28 @@
+//! What arrives at a collector: reports, and filters in questions.
+
+use pitot_model::{filter, wire};
+
+/// What was decoded can be encoded, and decodes to the same.
+pub(crate) fn report(bytes: &[u8]) {
+    if let Ok(report) = wire::decode_report(bytes) {
+        let again = wire::decode_report(&wire::encode_report(&report));
+        assert_eq!(again.as_ref(), Ok(&report), "a report that changes on its way");
+    }
+    if let Ok(window) = wire::decode_window(bytes) {
+        let again = wire::decode_window(&wire::encode_window(&window));
+        assert_eq!(again.as_ref(), Ok(&window), "a window that changes in the store");
+    }
+}
+
+/// What was understood can be written, and is then understood the same; errors point into the text.
+pub(crate) fn filter(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    match filter::parse(text) {
+        Ok(expr) => {
+            let written = expr.to_string();
+            let again = filter::parse(&written).map(|e| e.to_string());
+            assert_eq!(again.as_ref(), Ok(&written), "`{text}`");
+        }
+        Err(error) => assert!(error.at <= text.chars().count(), "{error} points behind the end of `{text}`"),
+    }
+}
