@@ -286,7 +286,7 @@ impl fmt::Display for Expr {
             Self::And(es) => list(f, es, " "),
             Self::Or(es) => list(f, es, " OR "),
             Self::Not(e) => match **e {
-                Self::Term(_) => write!(f, "-{e}"),
+                Self::Term(_) | Self::Not(_) => write!(f, "-{e}"),
                 _ => write!(f, "-({e})"),
             },
             Self::Term(t) => write!(f, "{}", t.test),

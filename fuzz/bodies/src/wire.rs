@@ -2,15 +2,17 @@
 
 use pitot_model::{filter, wire};
 
-/// What was decoded can be encoded, and decodes to the same.
+/// What was decoded can be encoded, and decodes to the same; the first time, numbers beyond what we count in are clipped.
 pub(crate) fn report(bytes: &[u8]) {
+    let again = |report| wire::decode_report(&wire::encode_report(report));
     if let Ok(report) = wire::decode_report(bytes) {
-        let again = wire::decode_report(&wire::encode_report(&report));
-        assert_eq!(again.as_ref(), Ok(&report), "a report that changes on its way");
+        let clipped = again(&report).expect("a report that was decoded can be sent on");
+        assert_eq!(again(&clipped).as_ref(), Ok(&clipped), "a report that changes on its way");
     }
+    let again = |window| wire::decode_window(&wire::encode_window(window));
     if let Ok(window) = wire::decode_window(bytes) {
-        let again = wire::decode_window(&wire::encode_window(&window));
-        assert_eq!(again.as_ref(), Ok(&window), "a window that changes in the store");
+        let clipped = again(&window).expect("a window that was decoded can be stored");
+        assert_eq!(again(&clipped).as_ref(), Ok(&clipped), "a window that changes in the store");
     }
 }
 

@@ -204,6 +204,7 @@ mod tests {
             ("(a OR b) AND c", "(\"a\" OR \"b\") \"c\""),
             ("-method:GET", "-method:GET"),
             ("NOT (a OR b)", "-(\"a\" OR \"b\")"),
+            ("- - -a", "---\"a\""),
             ("duration:>250ms", "duration:>250000us"),
             ("duration:1ms..2s", "duration:1000us..2000000us"),
             ("status:>=500", "status:500..999"),
