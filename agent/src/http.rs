@@ -7,6 +7,12 @@ use pitot_model::{Evidence, Protocol, Reason, Status, Timestamp};
 
 use crate::decode::Endpoint;
 
+mod credentials;
+mod limits;
+mod request;
+
+pub use limits::Limits;
+
 /// Where exchanges go.
 pub trait Sink {
     /// A request is over: answered, or not.
@@ -17,6 +23,11 @@ pub trait Sink {
 
     /// Requests without a final response grew by `requests`, answers that stream grew by `streams`.
     fn in_flight(&mut self, requests: i64, streams: i64);
+
+    /// How much may be kept, and how long waited for.
+    fn limits(&self) -> &Limits {
+        limits::default()
+    }
 }
 
 /// A request and what became of it, with the texts of its head as sent. Absent texts are empty.
