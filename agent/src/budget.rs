@@ -37,3 +37,17 @@ pub const TIMELINE_STEPS: usize = 240;
 /// Cells of open windows; when there are more, they are shipped early. Some 4 MiB, which is what a report takes at each
 /// of the hands it passes through.
 pub const OPEN_CELLS: usize = 16_384;
+
+/// Connections followed at once, some 200 bytes each; beyond, those that carried nothing yet or are over are forgotten
+/// first, then the one that was silent the longest, which is counted.
+pub const CONNECTIONS: usize = 131_072;
+
+/// Bytes of one flow that wait for what comes before them. A 10 Gbit/s path of one millisecond has as many on its way;
+/// when there are more, what is missing is given up.
+pub const LATE_FLOW_BYTES: usize = 1 << 20;
+
+/// Bytes of all flows that wait for what comes before them; when there are more, the oldest hole is given up.
+pub const LATE_BYTES: usize = 32 << 20;
+
+/// Fragmented IP datagrams that are put together at a time, of 64 KiB at most; the oldest is given up for another.
+pub const FRAGMENTED_DATAGRAMS: usize = 64;

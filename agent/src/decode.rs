@@ -3,9 +3,22 @@
 //! In: [`Frame`]s of any supported link type. Out: a [`Segment`] that borrows from the frame, or why there is none.
 //! Tunnels and tags are taken off; nothing is copied.
 
+mod fragments;
+mod link;
+mod network;
+mod rest;
+mod tunnel;
+mod walk;
+
 use std::net::IpAddr;
 
-use pitot_model::Timestamp;
+use pitot_model::{Reason, Timestamp};
+
+use self::{
+    fragments::Fragments,
+    rest::Rest,
+    walk::{Layer, Refusal, walk},
+};
 
 /// A frame as it was captured.
 #[derive(Debug, Clone, Copy)]
@@ -58,4 +71,54 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// Bytes of the payload on the wire, by the length in the IP header; never less than `payload` has.
     pub payload_len: u32,
+}
+
+/// Takes segments out of frames, and puts fragmented IP datagrams together.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    fragments: Fragments,
+    /// The datagram that was put together last.
+    datagram: Vec<u8>,
+}
+
+impl Decoder {
+    /// The segment in a frame. `Ok(None)`: a fragment was kept for when the rest of its datagram comes.
+    ///
+    /// Checksums are not looked at: what offloading network cards are handed has none yet. Lengths are those of the IP
+    /// header, so that padding is cut off and what the snap length cut is counted. A length of zero (segments that the
+    /// card is to cut) stands for all of the frame.
+    ///
+    /// # Errors
+    /// [`Reason::PacketMalformed`], [`Reason::PacketFragment`], [`Reason::PacketForeign`], [`Reason::LinkUnknown`].
+    #[inline]
+    pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Option<Segment<'a>>, Reason> {
+        let rest = Rest::new(frame.bytes, frame.wire_len as usize);
+        match walk(frame.at, Layer::Link(frame.link), rest) {
+            Ok(segment) => Ok(Some(segment)),
+            Err(Refusal::Reason(reason)) => Err(reason),
+            Err(Refusal::Fragment(fragment)) => {
+                let Some(whole) = self.fragments.add(frame.at, &fragment, &mut self.datagram)? else {
+                    return Ok(None);
+                };
+                let rest = Rest::new(&self.datagram, self.datagram.len());
+                match walk(frame.at, Layer::Datagram(whole), rest) {
+                    Ok(segment) => Ok(Some(segment)),
+                    Err(Refusal::Reason(reason)) => Err(reason),
+                    Err(Refusal::Fragment(_)) => Err(Reason::PacketFragment),
+                }
+            }
+        }
+    }
+
+    /// How many kept fragments were given up since the last call: the rest of their datagram never came, or too many
+    /// others did.
+    pub fn take_lost_fragments(&mut self) -> u64 {
+        self.fragments.take_lost()
+    }
+
+    /// The capture ended: how many fragments were given up since [`Decoder::take_lost_fragments`] was called, with those
+    /// that were still kept.
+    pub fn finish(&mut self) -> u64 {
+        self.fragments.finish()
+    }
 }
