@@ -160,6 +160,7 @@ impl Metrics {
             let labels = [("agent", agent.name.as_str())];
             page.line("pitot_agent_last_seen_timestamp_seconds", &labels, seconds(agent.last_seen));
         }
+        render_captures(&mut page, &gauges.agents);
         page.head("pitot_watermark_timestamp_seconds", "gauge", "Numbers after this moment will grow.");
         page.line("pitot_watermark_timestamp_seconds", &[], seconds(gauges.watermark));
         page.head("pitot_agents_lagging", "gauge", "Agents so far behind that detection does not wait for them.");
@@ -195,6 +196,23 @@ impl Metrics {
             }
             page.line(&format!("{NAME}_sum"), &names, histogram.sum_us as f64 / 1e6);
             page.line(&format!("{NAME}_count"), &names, so_far);
+        }
+    }
+}
+
+/// What the captures of agents hold; agents without a capture have no line.
+fn render_captures(page: &mut Page, agents: &[AgentRow]) {
+    type Value = fn(&pitot_model::Gauges) -> u64;
+    let metrics: [(&str, &str, Value); 4] = [
+        ("pitot_agent_requests_in_flight", "Requests without a final response.", |g| g.requests_in_flight),
+        ("pitot_agent_streams_open", "Answers that stream.", |g| g.streams_open),
+        ("pitot_agent_connections", "TCP connections that a capture follows.", |g| g.connections),
+        ("pitot_agent_buffered_bytes", "Bytes that wait for what comes before or behind them.", |g| g.buffered_bytes),
+    ];
+    for (name, help, value) in metrics {
+        page.head(name, "gauge", help);
+        for (agent, gauges) in agents.iter().filter_map(|a| Some((a.name.as_str(), a.gauges.as_ref()?))) {
+            page.line(name, &[("agent", agent)], value(gauges));
         }
     }
 }

@@ -3,6 +3,8 @@
 //! In: windows drained from the aggregator. Out: to the collector, through [`wire`](crate::wire).
 //! `(agent, incarnation, sequence)` makes a report idempotent.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Coverage, Evidence, Resource, Route, Status, Timestamp, Window};
 
 /// Who ships: a stable name and the start of this process.
@@ -37,6 +39,21 @@ pub struct Report {
     pub aliases: Vec<RouteAlias>,
     /// How far each source was read; what this report stands for.
     pub offsets: Vec<Offset>,
+    /// What its captures hold now; `None` for an agent without any.
+    pub gauges: Option<Gauges>,
+}
+
+/// What an agent that captures packets holds at one moment. They add up over agents, not over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Gauges {
+    /// Requests without a final response.
+    pub requests_in_flight: u64,
+    /// Answers that stream (server-sent events, WebSocket, tunnels ...).
+    pub streams_open: u64,
+    /// TCP connections known.
+    pub connections: u64,
+    /// Bytes of segments and heads that wait for what comes before or behind them.
+    pub buffered_bytes: u64,
 }
 
 /// One transaction, kept whole and redacted: an error, the slowest of its cell, or a seeded sample.

@@ -14,8 +14,8 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::{
-    AgentId, Cell, Consumer, Coverage, Evidence, Exemplar, Offset, Reason, Report, Resource, Route, RouteAlias, Sketch,
-    Stats, Status, Timestamp, Window, budget,
+    AgentId, Cell, Consumer, Coverage, Evidence, Exemplar, Gauges, Offset, Reason, Report, Resource, Route, RouteAlias,
+    Sketch, Stats, Status, Timestamp, Window, budget,
 };
 
 /// The version that this program writes, and the newest that it reads.
@@ -105,6 +105,7 @@ fn report_to_v1(r: &Report) -> v1::Report {
             .iter()
             .map(|o| v1::Offset { source: o.source.clone(), fingerprint: o.fingerprint, bytes: o.bytes })
             .collect(),
+        gauges: r.gauges.map(gauges_to_v1),
     }
 }
 
@@ -129,6 +130,7 @@ fn report_from_v1(m: v1::Report) -> Result<Report, WireError> {
             .into_iter()
             .map(|o| Offset { source: cut(o.source), fingerprint: o.fingerprint, bytes: o.bytes })
             .collect(),
+        gauges: m.gauges.map(gauges_from_v1),
     })
 }
 
@@ -236,6 +238,16 @@ fn coverage_from_v1(m: v1::Coverage) -> Coverage {
         c.add(Reason::from_wire(r.reason).unwrap_or(Reason::LineMalformed), r.count);
     }
     c
+}
+
+fn gauges_to_v1(g: Gauges) -> v1::Gauges {
+    let Gauges { requests_in_flight, streams_open, connections, buffered_bytes } = g;
+    v1::Gauges { requests_in_flight, streams_open, connections, buffered_bytes }
+}
+
+fn gauges_from_v1(m: v1::Gauges) -> Gauges {
+    let v1::Gauges { requests_in_flight, streams_open, connections, buffered_bytes } = m;
+    Gauges { requests_in_flight, streams_open, connections, buffered_bytes }
 }
 
 fn exemplar_to_v1(e: &Exemplar) -> v1::Exemplar {
@@ -357,6 +369,7 @@ mod tests {
                 to: Route::new("GET", "/u/{slug}"),
             }],
             offsets: vec![Offset { source: "access.log".into(), fingerprint: 9, bytes: 400 }],
+            gauges: Some(Gauges { requests_in_flight: 3, streams_open: 1, connections: 40, buffered_bytes: 2_000 }),
         }
     }
 

@@ -121,6 +121,7 @@ mod tests {
             clock_offset_ms: 0,
             watermark: Default::default(),
             coverage: Default::default(),
+            gauges: None,
         };
         Answer::Agents(Agents { agents: vec![row; n] })
     }

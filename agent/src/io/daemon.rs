@@ -246,6 +246,7 @@ impl Reader {
             exemplars: Vec::new(),
             aliases: drained.aliases,
             offsets: self.files.iter().map(offset).collect(),
+            gauges: None,
         })
     }
 }

@@ -175,6 +175,7 @@ impl Agent {
             clock_offset_ms: 0,
             watermark: Timestamp::EPOCH,
             coverage: Coverage::default(),
+            gauges: None,
         };
         Self { row, incarnations: Vec::new() }
     }
@@ -205,6 +206,7 @@ impl Agent {
         // What is still to come cannot lie in the future: an agent that is done says "nothing more" by a far moment.
         // Nor did anything come before the epoch.
         self.row.watermark = report.watermark.max(Timestamp::EPOCH).min(now);
+        self.row.gauges = report.gauges;
     }
 }
 

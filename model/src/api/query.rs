@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Evidence, Sketch, Stats, Status, TimeRange, Timestamp};
+use crate::{Coverage, Evidence, Gauges, Sketch, Stats, Status, TimeRange, Timestamp};
 
 /// The numbers of RED and more, for one row, group or total.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -343,6 +343,9 @@ pub struct AgentRow {
     pub watermark: Timestamp,
     /// What it saw and what it lost, since the collector knows it.
     pub coverage: Coverage,
+    /// What its captures held when it shipped last; `None` for an agent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gauges: Option<Gauges>,
 }
 
 /// Answer of `GET /api/v1/agents`.

@@ -27,6 +27,20 @@ pub struct Report {
     pub aliases: Vec<RouteAlias>,
     #[prost(message, repeated, tag = "12")]
     pub offsets: Vec<Offset>,
+    #[prost(message, optional, tag = "13")]
+    pub gauges: Option<Gauges>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Gauges {
+    #[prost(uint64, tag = "1")]
+    pub requests_in_flight: u64,
+    #[prost(uint64, tag = "2")]
+    pub streams_open: u64,
+    #[prost(uint64, tag = "3")]
+    pub connections: u64,
+    #[prost(uint64, tag = "4")]
+    pub buffered_bytes: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use pitot_model::{
-    Coverage, Evidence, Reason, Sketch, Stats, Status, TimeRange, Timestamp,
+    Coverage, Evidence, Gauges, Reason, Sketch, Stats, Status, TimeRange, Timestamp,
     api::{
         AgentRow, Agents, Anomaly, AnomalyKind, AnomalyPage, Carrier, CollectorStatus, Explanation, GroupBy, HeatMap,
         HeatMapQuery, Point, Row, RowKey, SeriesAnswer, SeriesLine, SeriesQuery, Severity, State, StoreStats, Table,
@@ -307,6 +307,7 @@ fn anomalies() -> Vec<Anomaly> {
 }
 
 fn agents(world: World) -> Agents {
+    let captures = Gauges { requests_in_flight: 37, streams_open: 4, connections: 1_204, buffered_bytes: 65_536 };
     let agent = |name: &str, ago, clock_offset_ms, lost| {
         let mut coverage = Coverage { transactions: 1_846_000, lines_read: 1_846_012, ..Coverage::default() };
         coverage.add(Reason::LineMalformed, lost);
@@ -319,6 +320,7 @@ fn agents(world: World) -> Agents {
             clock_offset_ms,
             watermark: at(ago),
             coverage,
+            gauges: (name == "web-1").then_some(captures),
         }
     };
     match world {

@@ -40,7 +40,12 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
     );
     first.pair(200, "transactions", number::exact(c.transactions), app.theme.strong, app);
     first.pair(190, "lost", number::exact(c.lost()), seen, app);
-    first.pair(100, "lines read", number::exact(c.lines_read), app.theme.text, app);
+    if c.lines_read > 0 || c.packets_read == 0 {
+        first.pair(100, "lines read", number::exact(c.lines_read), app.theme.text, app);
+    }
+    if c.packets_read > 0 {
+        first.pair(100, "packets read", number::exact(c.packets_read), app.theme.text, app);
+    }
     first.pair(90, "read", number::bytes(c.bytes_read), app.theme.text, app);
     heading("Seen in this range", "", app, take_top(&mut area, 1), buf);
     let width = usize::from(area.width);
@@ -84,13 +89,14 @@ fn store(app: &App, width: usize) -> Line<'static> {
     parts.fit(width.saturating_sub(1), 3)
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     Column::name("NAME", 16),
     Column::number("LAST SEEN", 10, 240),
     Column::number("BEHIND", 8, 150),
     Column::number("TOTAL", 8, 200),
     Column::number("SEEN", 8, 230),
     Column::number("LOST", 8, 180),
+    Column::number("IN FLIGHT", 9, 90),
     Column::number("CLOCK", 9, 100),
     Column::text("PROGRAM", 12, 80),
 ];
@@ -120,6 +126,7 @@ fn agent(app: &App, a: &AgentRow) -> Vec<Cell> {
         Cell::Text(number::count(a.coverage.transactions), theme.text),
         Cell::Text(number::percent(a.coverage.ratio()), seen),
         Cell::Text(number::count(a.coverage.lost()), seen),
+        Cell::Text(a.gauges.map_or("–".to_owned(), |g| number::count(g.requests_in_flight)), theme.text),
         Cell::Text(format!("{:+}ms", a.clock_offset_ms), theme.dim),
         plain(&a.program, theme.dim),
     ]
