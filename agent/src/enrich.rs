@@ -1,8 +1,9 @@
 //! From what a source read to what is counted: the route, the consumer, the service; and nothing that must not be kept.
 //!
-//! In: [`Record`]s. Out: [`Transaction`]s. Raw credentials and query strings end here.
+//! In: [`Record`]s of logs, exchanges of packets. Out: [`Transaction`]s. Raw credentials and query strings end here.
 
 mod consumer;
+mod exchange;
 mod known;
 mod learn;
 mod mask;
@@ -16,7 +17,8 @@ use std::{sync::Arc, time::Duration};
 
 use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction, budget as model_budget};
 
-use consumer::{Identity, address};
+use consumer::{Identity, address, is_there};
+pub use exchange::OUTBOUND;
 pub use learn::{OTHER, RouteTree};
 pub use mask::masked;
 use pseudonym::cut;
@@ -50,6 +52,8 @@ pub struct Enricher {
     routes: Known<()>,
     /// From identities and the kind that their field says: consumers, and the kind that they are.
     consumers: Known<Evidence>,
+    /// From hosts and the direction of the call: services of what was seen on the wire.
+    services: Known<()>,
     shape: Vec<u8>,
     service: String,
     scratch: Vec<u8>,
@@ -71,6 +75,7 @@ impl Enricher {
             settings,
             routes: Known::default(),
             consumers: Known::default(),
+            services: Known::default(),
             shape: Vec::new(),
             service: String::new(),
             scratch: Vec::new(),
@@ -89,6 +94,7 @@ impl Enricher {
     pub(crate) fn make_room(&mut self) {
         self.routes.make_room();
         self.consumers.make_room();
+        self.services.make_room();
     }
 
     /// The same as [`Enricher::enrich`], with numbers that save looking the names up again.

@@ -17,7 +17,6 @@ pub(super) struct Identity<'a> {
 /// `evidence`. [`kind`] looks closer.
 #[inline]
 pub(super) fn choose<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8], client: &'a [u8]) -> Identity<'a> {
-    let is_there = |id: &[u8]| !matches!(id, [] | [b'-']);
     if is_there(consumer) {
         let id = if evidence == Evidence::Token { credentials(consumer) } else { consumer };
         return Identity { id, evidence };
@@ -29,6 +28,12 @@ pub(super) fn choose<'a>(consumer: &'a [u8], evidence: Evidence, user: &'a [u8],
         b"" => Identity { id: b"", evidence: Evidence::None },
         id => Identity { id, evidence: Evidence::Address },
     }
+}
+
+/// Whether a text names anybody.
+#[inline]
+pub(super) fn is_there(id: &[u8]) -> bool {
+    !matches!(id, [] | [b'-'])
 }
 
 /// What an identity is, going by its looks, too: names that look secret are keys.

@@ -1,0 +1,240 @@
+//! From an exchange that was seen on the wire to a transaction: what a head says, with nothing in it that must not be
+//! kept.
+//!
+//! In: [`Exchange`]s and their direction. Out: [`Transaction`]s. Names come from what is [known](super::Known), so that an
+//! ordinary transaction allocates nothing.
+
+use std::net::IpAddr;
+
+use pitot_model::{Direction, Evidence, Protocol, Timing, Transaction, budget};
+
+use super::{
+    Enricher, Number, Numbers,
+    consumer::{self, Identity, address},
+    cut, is_there, method, path_of, utf8, write_shape,
+};
+use crate::http::Exchange;
+
+/// What stands before the host that is called, where this host calls: `outbound/api.example.com`.
+pub const OUTBOUND: &str = "outbound/";
+
+/// Bytes of a host name. Source: RFC 1035, section 2.3.4.
+const HOST_BYTES: usize = 253;
+
+/// Tags of addresses among consumers, beyond those of kinds of evidence.
+const TAG_ADDRESS: u8 = 100;
+
+impl Enricher {
+    /// The transaction of an exchange, with numbers that save looking its names up again.
+    ///
+    /// The service of calls that this host makes is the host that it calls, behind [`OUTBOUND`].
+    pub(crate) fn enrich_exchange<'a>(
+        &'a mut self,
+        exchange: &Exchange<'a>,
+        direction: Direction,
+    ) -> (Transaction<'a>, Numbers) {
+        let (method, method_number) = method::name(exchange.method);
+        self.shape.clear();
+        self.read_wire_route(exchange, method);
+        let text = |shape: &[u8]| (String::from_utf8_lossy(shape).into_owned(), ());
+        let route = self.routes.number(method_number, &self.shape, text);
+        let service = self.wire_service(exchange.host, direction);
+        let number = self.wire_consumer(exchange);
+        let (consumer, evidence) = self.consumers.name(number);
+        let transaction = Transaction {
+            service: self.services.name(service).0,
+            version: utf8(&exchange.version[..exchange.version.len().min(budget::NAME_BYTES)]),
+            method,
+            route: self.routes.name(route).0,
+            consumer,
+            evidence,
+            protocol: exchange.protocol,
+            status: exchange.status,
+            request_bytes: exchange.request_bytes,
+            response_bytes: exchange.response_bytes,
+            direction,
+            trace_id: utf8(exchange.trace_id),
+            timing: Timing::Wire {
+                request_first: exchange.request_first,
+                request_last: exchange.request_last,
+                response_first: exchange.response_first,
+                response_last: exchange.response_last,
+                is_stream: exchange.is_stream,
+            },
+        };
+        (transaction, Numbers { route, consumer: number })
+    }
+
+    fn read_wire_route(&mut self, exchange: &Exchange<'_>, method: &str) {
+        let target = exchange.target;
+        let is_grpc = exchange.protocol == Protocol::Http2 && exchange.grpc_status.is_some();
+        let templates = &self.settings.templates;
+        if templates.is_empty() && target.first() == Some(&b'/') && !is_grpc {
+            // The shape ends where the path does: one pass finds both.
+            return write_shape(target, &mut self.shape);
+        }
+        let path = path_of(target);
+        match templates.find(method.as_bytes(), path) {
+            Some(template) => self.shape.extend_from_slice(template.as_bytes()),
+            // A procedure's name holds no values, whatever it looks like.
+            None if is_grpc && is_procedure(path) => self.shape.extend_from_slice(path),
+            None => write_shape(path, &mut self.shape),
+        }
+    }
+
+    fn wire_service(&mut self, host: &[u8], direction: Direction) -> Number {
+        let settings = &self.settings;
+        let make = |host: &[u8]| {
+            let name = match (&settings.service, direction) {
+                (Some(service), Direction::Inbound) => service.clone(),
+                _ if !is_host(host) => settings.default_service.clone(),
+                _ => cut(String::from_utf8_lossy(host).to_ascii_lowercase()),
+            };
+            (if direction == Direction::Outbound { format!("{OUTBOUND}{name}") } else { name }, ())
+        };
+        // One name for all: no host needs to be remembered.
+        let is_given = settings.service.is_some() && direction == Direction::Inbound;
+        let host = if is_given { b"" } else { address(host) };
+        self.services.number(direction as u8, host, make)
+    }
+
+    fn wire_consumer(&mut self, exchange: &Exchange<'_>) -> Number {
+        if !is_there(exchange.consumer) {
+            // The octets are the key; text is made of them once.
+            let make = |_: &[u8]| (exchange.client.ip.to_string(), Evidence::Address);
+            return match exchange.client.ip {
+                IpAddr::V4(ip) => self.consumers.number(TAG_ADDRESS, &ip.octets(), make),
+                IpAddr::V6(ip) => self.consumers.number(TAG_ADDRESS, &ip.octets(), make),
+            };
+        }
+        let Identity { id, evidence } = consumer::choose(exchange.consumer, exchange.evidence, b"", b"");
+        self.consumers.number(evidence as u8, id, |id| {
+            let evidence = consumer::kind(id, evidence);
+            (self.settings.pseudonyms.name(id, evidence), evidence)
+        })
+    }
+}
+
+/// Whether a host is a name or an address, and not what somebody put there to be seen.
+fn is_host(host: &[u8]) -> bool {
+    let of_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%');
+    !host.is_empty() && host.len() <= HOST_BYTES && host.iter().all(of_host)
+}
+
+/// Whether a path is `/package.Service/Method`.
+///
+/// Source: gRPC over HTTP/2, "Path".
+fn is_procedure(path: &[u8]) -> bool {
+    let word =
+        |part: &[u8]| !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+    let mut parts = path.split(|&b| b == b'/');
+    path.len() <= budget::NAME_BYTES
+        && parts.next() == Some(b"")
+        && parts.next().is_some_and(word)
+        && parts.next().is_some_and(word)
+        && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pitot_model::{Status, Timestamp};
+
+    use super::*;
+    use crate::{
+        decode::Endpoint,
+        enrich::{Pseudonyms, Settings, Templates},
+    };
+
+    fn settings(service: Option<&str>) -> Arc<Settings> {
+        Arc::new(Settings {
+            default_service: "default".into(),
+            service: service.map(str::to_owned),
+            templates: Templates::new(vec!["/files/*".parse().unwrap()]),
+            pseudonyms: Pseudonyms::keyed(&[1; 32]),
+        })
+    }
+
+    fn exchange() -> Exchange<'static> {
+        let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+        Exchange {
+            client: end("10.0.0.9", 40_000),
+            server: end("10.0.0.1", 80),
+            method: b"GET",
+            target: b"/v1/users/42?q=1",
+            host: b"Shop.Example:8080",
+            consumer: b"",
+            evidence: Evidence::None,
+            user_agent: b"",
+            trace_id: b"",
+            version: b"1.2",
+            protocol: Protocol::Http11,
+            status: Status::code(200),
+            grpc_status: None,
+            request_bytes: 0,
+            response_bytes: 5,
+            request_first: Timestamp::from_millis(1_000),
+            request_last: Timestamp::from_millis(1_001),
+            response_first: Some(Timestamp::from_millis(1_011)),
+            response_last: Some(Timestamp::from_millis(1_031)),
+            is_stream: false,
+            stream_id: None,
+            is_damaged: false,
+        }
+    }
+
+    #[test]
+    fn services_are_hosts_and_calls_of_this_host_are_told_apart() {
+        for (configured, host, direction, want) in [
+            (None, "Shop.Example:8080", Direction::Inbound, "shop.example"),
+            (None, "[2001:DB8::1]:80", Direction::Inbound, "2001:db8::1"),
+            (None, "", Direction::Inbound, "default"),
+            (None, "outbound/x", Direction::Inbound, "default"),
+            (None, "a\"b", Direction::Inbound, "default"),
+            (None, "API.stripe.com", Direction::Outbound, "outbound/api.stripe.com"),
+            (Some("shop"), "a.example", Direction::Inbound, "shop"),
+            (Some("shop"), "a.example", Direction::Outbound, "outbound/a.example"),
+        ] {
+            let mut enricher = Enricher::new(settings(configured));
+            let exchange = Exchange { host: host.as_bytes(), ..exchange() };
+            let (transaction, _) = enricher.enrich_exchange(&exchange, direction);
+            assert_eq!(transaction.service, want, "{configured:?} {host} {direction:?}");
+        }
+    }
+
+    #[test]
+    fn routes_are_shapes_templates_or_procedures() {
+        for (target, protocol, grpc_status, want) in [
+            ("/v1/users/42?q=1", Protocol::Http11, None, "/v1/users/{int}"),
+            ("/files/a/b", Protocol::Http11, None, "/files/*"),
+            ("http://h/v1/a", Protocol::Http11, None, "/v1/a"),
+            ("h:443", Protocol::Http11, None, "{authority}"),
+            ("/acme.v1beta1.Carts/Get2Fast4U", Protocol::Http2, Some(0), "/acme.v1beta1.Carts/Get2Fast4U"),
+            ("/x/../12345678", Protocol::Http2, Some(12), "/x/{slug}/{int}"),
+        ] {
+            let mut enricher = Enricher::new(settings(None));
+            let exchange = Exchange { target: target.as_bytes(), protocol, grpc_status, ..exchange() };
+            assert_eq!(enricher.enrich_exchange(&exchange, Direction::Inbound).0.route, want, "{target}");
+        }
+    }
+
+    #[test]
+    fn consumers_are_named_by_a_header_or_the_address() {
+        let mut enricher = Enricher::new(settings(None));
+        for (consumer, evidence, want, kind) in [
+            ("acme", Evidence::Name, "acme", Evidence::Name),
+            ("", Evidence::Key, "10.0.0.9", Evidence::Address),
+            ("-", Evidence::Name, "10.0.0.9", Evidence::Address),
+        ] {
+            let exchange = Exchange { consumer: consumer.as_bytes(), evidence, ..exchange() };
+            let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound);
+            assert_eq!((transaction.consumer, transaction.evidence), (want, kind), "{consumer}");
+        }
+        let exchange = Exchange { consumer: b"ak_secret", evidence: Evidence::Key, ..exchange() };
+        let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound);
+        assert!(transaction.consumer.starts_with("key-"), "{}", transaction.consumer);
+        assert_eq!(transaction.timing.duration(), Some(std::time::Duration::from_millis(31)));
+        assert_eq!(transaction.timing.ttfb(), Some(std::time::Duration::from_millis(10)));
+    }
+}
