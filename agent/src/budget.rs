@@ -51,3 +51,9 @@ pub const LATE_BYTES: usize = 32 << 20;
 
 /// Fragmented IP datagrams that are put together at a time, of 64 KiB at most; the oldest is given up for another.
 pub const FRAGMENTED_DATAGRAMS: usize = 64;
+
+/// Bytes of a packet or block of a capture file; a longer one is skipped and counted. Snap lengths end at 256 KiB.
+pub const CAPTURE_BLOCK_BYTES: usize = 16 << 20;
+
+/// Interfaces that a section of a capture file may describe.
+pub const CAPTURE_INTERFACES: usize = 4_096;

@@ -10,7 +10,7 @@ mod rest;
 mod tunnel;
 mod walk;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use pitot_model::{Reason, Timestamp};
 
@@ -71,6 +71,15 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// Bytes of the payload on the wire, by the length in the IP header; never less than `payload` has.
     pub payload_len: u32,
+}
+
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match link::name(*self) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "link type {}", self.0),
+        }
+    }
 }
 
 /// Takes segments out of frames, and puts fragmented IP datagrams together.

@@ -1,6 +1,7 @@
 //! Everything of the agent that touches the world: files, standard input, threads, the clock.
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is where the agent touches the world")]
 
+mod capture;
 mod daemon;
 mod feed;
 mod scan;
@@ -8,6 +9,7 @@ mod secret;
 mod source;
 mod tail;
 
+pub use capture::{CAPTURE_MAGIC_LEN, CaptureFile, is_capture, is_capture_file};
 pub use daemon::{Daemon, Followed, Shipped, run};
 pub use scan::{Scan, ScanError, Scanned, scan};
 pub use secret::{SecretError, fresh_secret, load_secret};

@@ -8,6 +8,11 @@ use pitot_model::Reason;
 
 use super::{LinkType, rest::Rest, walk::Layer};
 
+/// For people.
+pub(super) fn name(link: LinkType) -> Option<&'static str> {
+    LINKS.iter().find(|(number, _)| *number == link.0).map(|(_, name)| *name)
+}
+
 /// Takes off the header of a link type.
 #[inline]
 pub(super) fn begin(link: LinkType, rest: &mut Rest<'_>) -> Result<Layer, Reason> {
@@ -119,3 +124,16 @@ pub(super) fn mpls(rest: &mut Rest<'_>) -> Result<Layer, Reason> {
         _ => Ok(Layer::Ethernet),
     }
 }
+
+const LINKS: [(u16, &str); 10] = [
+    (NULL, "loopback"),
+    (1, "Ethernet"),
+    (RAW_OTHER, "raw IP"),
+    (RAW_BSD, "raw IP"),
+    (RAW, "raw IP"),
+    (LOOP, "loopback"),
+    (SLL, "Linux cooked"),
+    (IPV4, "raw IPv4"),
+    (IPV6, "raw IPv6"),
+    (SLL2, "Linux cooked v2"),
+];

@@ -43,6 +43,9 @@ pub enum SourceError {
     /// Nothing in it.
     #[error("`{0}` is empty; there is nothing to read")]
     Empty(String),
+    /// Neither pcap nor pcapng.
+    #[error("`{0}` is no packet capture; give a pcap or pcapng file, gzip or zstd allowed")]
+    NoCapture(String),
     /// None of the known formats fits its first lines.
     #[error("cannot tell the log format of `{path}`; say it with --log-format; its first line is\n  {line}")]
     Format {
@@ -216,7 +219,7 @@ pub(super) fn directive(bytes: &[u8], format: &Format) -> Option<(usize, Format)
     })
 }
 
-fn open(path: &Path, name: &str) -> Result<Box<dyn Read + Send>, SourceError> {
+pub(super) fn open(path: &Path, name: &str) -> Result<Box<dyn Read + Send>, SourceError> {
     let failed = |error: io::Error| SourceError::Open { path: name.to_owned(), error: error.to_string() };
     if path.as_os_str() == "-" {
         return decompress(BufReader::with_capacity(64 << 10, io::stdin())).map_err(failed);
@@ -228,7 +231,7 @@ fn open(path: &Path, name: &str) -> Result<Box<dyn Read + Send>, SourceError> {
     decompress(BufReader::with_capacity(64 << 10, file)).map_err(failed)
 }
 
-fn decompress<R: Read + Send + 'static>(mut reader: BufReader<R>) -> io::Result<Box<dyn Read + Send>> {
+pub(super) fn decompress<R: Read + Send + 'static>(mut reader: BufReader<R>) -> io::Result<Box<dyn Read + Send>> {
     Ok(match reader.fill_buf()? {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(reader)?),
