@@ -3,9 +3,24 @@
 //! In: [`Segment`](crate::decode::Segment)s of all connections, as captured. Out: calls of an [`Application`], one value
 //! per connection. Bytes that the application does not look at (bodies) are counted, not kept.
 
-use pitot_model::Timestamp;
+use pitot_model::{Reason, Timestamp};
 
 use crate::decode::Endpoint;
+
+mod connection;
+mod flow;
+mod hash;
+mod late;
+mod sequence;
+mod slots;
+mod tracker;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod toy;
+
+pub use tracker::{Limits, Tracker};
 
 /// Which way bytes flow. Without a handshake nobody knows yet who is the client: [`Way::Forth`] is what the sender of the
 /// SYN says, or, where the capture joined later, the sender of the first segment that was seen.
@@ -15,6 +30,17 @@ pub enum Way {
     Forth,
     /// To the opener.
     Back,
+}
+
+impl Way {
+    /// The opposite.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Forth => Self::Back,
+            Self::Back => Self::Forth,
+        }
+    }
 }
 
 /// Both ends of a connection.
@@ -102,7 +128,7 @@ pub enum Taken {
     Wait,
 }
 
-/// What is made of the streams of one connection: a state machine, driven by [`Tracker`](self).
+/// What is made of the streams of one connection: a state machine, driven by [`Tracker`].
 pub trait Application: Default {
     /// Where what it makes goes.
     type Sink: ?Sized;
@@ -127,4 +153,7 @@ pub trait Application: Default {
 
     /// Whether it will never look at bytes again (TLS, other protocols): nothing is reassembled any more.
     fn is_done(&self) -> bool;
+
+    /// The tracker itself lost or skipped something.
+    fn count(sink: &mut Self::Sink, reason: Reason, n: u64);
 }
