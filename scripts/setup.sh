@@ -2,7 +2,8 @@
 # Makes a machine ready to build pitot, and says what it does; silent when nothing is missing.
 #
 #   scripts/setup.sh        a C compiler and the headers of libpcap, by apt, dnf, apk, pacman or brew
-#   scripts/setup.sh test   these, clippy and rustfmt, and tools that some tests run: python3, tmux, promtool, alertmanager
+#   scripts/setup.sh test   these, clippy and rustfmt, and tools that some tests run: python3, tmux, curl, wrk, h2load,
+#                           nginx, haproxy, promtool, alertmanager
 #
 # sudo is used only where we are not root. The test tools are installed where CI=true or we are root, and apt is there;
 # elsewhere the tests that need a missing one skip and say so.
@@ -54,12 +55,15 @@ test_tools() {
     has apt-get || return 0
     [ "${CI:-}" = true ] || [ "$(id -u)" = 0 ] || return 0
     missing=
-    for tool in python3 tmux; do
+    for tool in python3 tmux curl wrk; do
         has $tool || missing="$missing $tool"
     done
+    has h2load || missing="$missing nghttp2-client"
     # shellcheck disable=SC2086 # a list of packages
     [ -z "$missing" ] || { say "installing test tools:$missing" && apt_install $missing; } || optional
-    PATH=$PATH:$TOOLS/usr/bin
+    PATH=$PATH:$TOOLS/usr/bin:$TOOLS/usr/sbin:/usr/sbin
+    has nginx || unpack nginx || optional
+    has haproxy || unpack haproxy || optional
     has promtool || unpack prometheus || optional
     has prometheus-alertmanager || unpack prometheus-alertmanager || optional
     alertmanager_templates || optional
@@ -73,13 +77,21 @@ alertmanager_templates() {
     as_root mkdir -p $place && as_root cp $TOOLS$place/default.tmpl $TOOLS$place/email.tmpl $place
 }
 
-# A Debian package's files below target/tools. Installing it would start its daemon and claim its port.
+# A Debian package's files below target/tools. Installing it would start its daemon and claim its port. The libraries that
+# it needs are installed.
 unpack() {
     say "unpacking $1 into $TOOLS (not installed: that would start a daemon)"
     mkdir -p "$TOOLS"
     (
         cd "$TOOLS"
         apt-get download -q "$1" >/dev/null 2>&1 || { apt_update && apt-get download -q "$1" >/dev/null 2>&1; }
+        libraries=$(dpkg-deb -f "$1"_*.deb Depends | tr ',' '\n' | sed -n 's/^ *\(lib[^ ]*\).*/\1/p')
+        missing=
+        for library in $libraries; do
+            dpkg -s "$library" >/dev/null 2>&1 || missing="$missing $library"
+        done
+        # shellcheck disable=SC2086 # a list of packages
+        [ -z "$missing" ] || { say "installing$missing, which $1 needs" && apt_install $missing; }
         dpkg -x "$1"_*.deb . && rm -f "$1"_*.deb
     )
 }
