@@ -2,7 +2,7 @@
 # Speed and memory of `pitot report` on generated logs, checked against their truth, with peers beside it where they are
 # installed. Quote CPU seconds and their ratios, not wall time.
 #
-#   benches/run.sh [LINES]        one million lines by default; peers only up to that
+#   benches/run.sh [LINES]        one million lines by default; peers, captures and live traffic only up to that
 #
 # Needs python3 and the shared material ($PITOT_SHARED, by default ../shared). Data stays in target/bench.
 set -euo pipefail
@@ -64,3 +64,6 @@ if command -v rg >/dev/null; then
     row "rg -c '\" 5[0-9][0-9] '" "$out/rg" rg -c '" 5[0-9][0-9] ' "$log"
 fi
 row 'wc -l' "$out/wc" wc -l "$log"
+
+benches/captures.sh
+benches/live.py
