@@ -114,7 +114,8 @@ impl Parser {
             Kind::Name => None,
             Kind::Status => status(&text).map(Test::Status),
             Kind::Duration => {
-                compare(&text, |t| parse_duration(t).map(|d| d.as_micros() as f64)).map(|c| Test::Number(field, c))
+                let us = |t: &str| parse_duration(t).map(|d| d.as_micros() as f64).filter(|us| *us < EXACT);
+                compare(&text, us).map(|c| Test::Number(field, c))
             }
             Kind::Bytes => compare(&text, bytes).map(|c| Test::Number(field, c)),
             Kind::Time => {
@@ -135,6 +136,9 @@ impl Parser {
         Ok(Expr::Term(Term { test, at }))
     }
 }
+
+/// Whole numbers below are exact as floating point; as microseconds they are 285 years.
+const EXACT: f64 = (1u64 << f64::MANTISSA_DIGITS) as f64;
 
 fn status(text: &str) -> Option<StatusTest> {
     let lower = text.to_ascii_lowercase();
@@ -185,7 +189,7 @@ fn bytes(text: &str) -> Option<f64> {
         "gib" => 1_073_741_824.0,
         _ => return None,
     };
-    number.parse::<f64>().ok().map(|n| n * scale)
+    number.parse::<f64>().ok().map(|n| n * scale).filter(|n| n.is_finite())
 }
 
 #[cfg(test)]
@@ -237,6 +241,7 @@ mod tests {
             ("route:", 6, "needs a value"),
             ("é \"open", 2, "quote is not closed"),
             ("time:>soon", 5, "RFC 3339"),
+            ("duration:>7777777777776250ms", 9, "a duration with its unit"),
         ] {
             let error = parse(text).expect_err(text);
             assert_eq!(error.at, at, "{text}: {error}");
