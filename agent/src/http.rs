@@ -7,10 +7,21 @@ use pitot_model::{Evidence, Protocol, Reason, Status, Timestamp};
 
 use crate::decode::Endpoint;
 
+mod answer;
+mod body;
+mod connection;
 mod credentials;
+mod fields;
+mod head;
 mod limits;
+mod looks;
+mod one;
+mod pairing;
+mod reader;
 mod request;
+mod two;
 
+pub use connection::Connection;
 pub use limits::Limits;
 
 /// Where exchanges go.

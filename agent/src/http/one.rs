@@ -1,0 +1,698 @@
+//! HTTP/1.x: one connection.
+//!
+//! In: chunks and gaps of both streams. Out: exchanges, by way of [`Pairing`]. Heads are read where they lie when a
+//! segment holds them whole, else collected; bodies pass by their length.
+//!
+//! After a gap that hides where messages end, and where the capture joined a connection late, messages are looked for at
+//! the beginning of segments.
+
+use pitot_model::{Protocol, Reason, Status, Timestamp};
+
+use super::{
+    Sink,
+    answer::Answer,
+    body::{After, Body, Chunked},
+    fields::Fields,
+    head::{self, Parsed, RequestLine, StatusLine},
+    limits,
+    looks::{self, Match},
+    pairing::{Asked, Ends, Kind, Pairing, Whose},
+    reader::{Begin, Reader, Reading},
+    request::Request,
+    two,
+};
+use crate::tcp::{Chunk, End, Gap, GapKind, Peers, Way};
+
+/// Segments of either side in which nothing was recognised, after which a connection is none of HTTP: both sides sent so
+/// many (SOCKS takes three each before HTTP begins), or one alone so many more (it may be a long body).
+const STRANGERS: [u16; 2] = [4, 1_024];
+
+/// One connection.
+#[derive(Debug, Default)]
+pub(super) struct One {
+    /// Which way the client sends; `None` until it is known.
+    client: Option<Way>,
+    /// Of [`Way::Forth`] and [`Way::Back`].
+    readers: [Reader; 2],
+    pairing: Pairing,
+    /// Whether any message was found.
+    is_http: bool,
+    was_reset: bool,
+}
+
+/// What becomes of the connection.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// It goes on.
+    Stay,
+    /// The server's chunk must wait until the client's stream was read.
+    Wait,
+    /// From here on it is HTTP/2. Which way the client sends, and what the chunk begins with: bytes that were kept of
+    /// earlier ones, or how many of its own were used.
+    Two(Way, Vec<u8>, usize),
+    /// Likewise, and this request is to be answered there.
+    Upgraded(Way, Request, usize),
+    Tls,
+    Foreign,
+}
+
+impl One {
+    /// The next bytes.
+    pub(super) fn chunk<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, chunk: &Chunk<'_>, sink: &mut S) -> Turn {
+        if self.client.is_none() && peers.has_handshake {
+            self.client = Some(Way::Forth);
+        }
+        if chunk.may_wait && self.must_wait(peers, way, chunk) {
+            return Turn::Wait;
+        }
+        let mut rest = *chunk;
+        while !rest.bytes.is_empty() {
+            let used = match &mut self.readers[index(way)].state {
+                Reading::Tunnel => {
+                    self.pairing.tunnel(Some(way) == self.client, rest.at);
+                    rest.bytes.len()
+                }
+                Reading::Body(_) => self.body(peers, way, &rest, sink),
+                _ => match self.message(peers, way, &rest, sink) {
+                    Ok(used) => used,
+                    Err(Turn::Upgraded(client, request, used)) => {
+                        let before = (rest.offset - chunk.offset) as usize;
+                        return Turn::Upgraded(client, request, before + used);
+                    }
+                    Err(turn) => return turn,
+                },
+            };
+            rest.offset += used as u64;
+            rest.bytes = &rest.bytes[used..];
+            rest.begins_segment = false;
+        }
+        self.readers[index(way)].reached = Some(rest.offset);
+        if self.is_strange() { Turn::Foreign } else { Turn::Stay }
+    }
+
+    /// Bytes that cannot be looked at.
+    pub(super) fn gap<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, gap: &Gap, sink: &mut S) {
+        let reader = &mut self.readers[index(way)];
+        reader.reached = Some(gap.offset.saturating_add(gap.len));
+        let is_client = Some(way) == self.client;
+        match &mut reader.state {
+            Reading::Tunnel => return,
+            Reading::Body(body) => {
+                let n = gap.len.min(body.opaque());
+                let is_open = !matches!(body, Body::Length(_));
+                let after = body.skip(n);
+                let is_rest = n < gap.len;
+                self.pass(is_client, gap, n, is_open, sink);
+                match (after, is_rest) {
+                    (After::Whole, _) => self.end_body(peers, way, gap.kind == GapKind::Unkept, sink),
+                    (_, false) => {}
+                    _ => {
+                        sink.count(Reason::FramingLost, 1);
+                        self.lose_framing(peers, way, sink);
+                    }
+                }
+                if !is_rest {
+                    return;
+                }
+                if after == After::Whole {
+                    sink.count(Reason::HeadLost, 1);
+                }
+            }
+            Reading::Head { .. } => self.cut_head(peers, way, sink),
+            Reading::Start if self.is_http => sink.count(Reason::HeadLost, 1),
+            Reading::Start | Reading::Search => {}
+        }
+        self.readers[index(way)].search();
+        match is_client {
+            true => {
+                let reached = self.reached(way, 1);
+                self.pairing.lose_requests(reached);
+            }
+            false => self.pairing.lose_answers(),
+        }
+    }
+
+    /// No more bytes will come this way.
+    pub(super) fn end<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, end: End, sink: &mut S) {
+        self.was_reset |= end == End::Reset;
+        let is_until_close = matches!(self.readers[index(way)].state, Reading::Body(Body::UntilClose));
+        let is_tunnel = self.readers[index(way)].state == Reading::Tunnel && Some(way) != self.client;
+        if end == End::Fin && (is_until_close || is_tunnel) {
+            self.end_body(peers, way, true, sink);
+            self.readers[index(way)].search();
+        }
+    }
+
+    /// The connection is over, or out of sight.
+    pub(super) fn close<S: Sink + ?Sized>(&mut self, peers: &Peers, sink: &mut S) {
+        for reader in &self.readers {
+            if let Reading::Head { is_sure: true, .. } = reader.state {
+                sink.count(Reason::HeadLost, 1);
+            }
+        }
+        let status = if self.was_reset { Status::RESET } else { Status::TRUNCATED };
+        self.pairing.close(&self.ends(peers), status, sink);
+        if !self.is_http && self.readers.iter().any(|r| r.strangers > 0) {
+            sink.count(Reason::ConnectionForeign, 1);
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick<S: Sink + ?Sized>(&mut self, peers: &Peers, now: Timestamp, sink: &mut S) {
+        if let Some(client) = self.client {
+            let reached = self.reached(client, 1);
+            self.pairing.tick(&self.ends(peers), now, reached, sink);
+        }
+    }
+
+    /// Offset up to which bytes are not looked at.
+    pub(super) fn unneeded(&self, way: Way) -> u64 {
+        self.readers[index(way)].unneeded()
+    }
+
+    /// Which way the client sends, as far as is known.
+    pub(super) fn client(&self) -> Way {
+        self.client.unwrap_or(Way::Forth)
+    }
+
+    /// A response must not be read before the request that it answers; nor what follows a request for an upgrade
+    /// before the answer to that.
+    fn must_wait(&self, peers: &Peers, way: Way, chunk: &Chunk<'_>) -> bool {
+        let (reader, reached) = (&self.readers[index(way)], self.reached(way, 1));
+        let Some(acknowledged) = chunk.acknowledged else { return false };
+        let is_behind = match reached {
+            Some(reached) => acknowledged > reached,
+            None => peers.has_handshake && Some(way) != self.client && looks::response(chunk.bytes) != Match::No,
+        };
+        if !is_behind {
+            return false;
+        }
+        match Some(way) == self.client {
+            true => reader.state == Reading::Start && self.pairing.is_switching(),
+            false => reader.may_begin_within(chunk.bytes.len() as u64),
+        }
+    }
+
+    /// How far this stream (0) or the other (1) was read.
+    fn reached(&self, way: Way, other: usize) -> Option<u64> {
+        self.readers[index(way) ^ other].reached
+    }
+
+    fn ends(&self, peers: &Peers) -> Ends {
+        match self.client() {
+            Way::Forth => Ends { client: peers.opener, server: peers.other },
+            Way::Back => Ends { client: peers.other, server: peers.opener },
+        }
+    }
+
+    fn is_strange(&self) -> bool {
+        let [forth, back] = [self.readers[0].strangers, self.readers[1].strangers];
+        !self.is_http && (forth.min(back) >= STRANGERS[0] || forth.max(back) >= STRANGERS[1])
+    }
+
+    /// Reads what begins a message, or goes on with its head. Returns how many bytes were used.
+    fn message<S: Sink + ?Sized>(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        chunk: &Chunk<'_>,
+        sink: &mut S,
+    ) -> Result<usize, Turn> {
+        let bytes = chunk.bytes;
+        let reader = &mut self.readers[index(way)];
+        if reader.stash.is_empty() {
+            if reader.state == Reading::Search && !chunk.begins_segment && self.is_http {
+                return Ok(bytes.len());
+            }
+            return self.begin(peers, way, chunk, bytes, 0, Begin::of(chunk), sink);
+        }
+        reader.begin.span.add(chunk.at);
+        let is_sure = matches!(reader.state, Reading::Head { is_sure: true, .. });
+        let before = reader.stash.len();
+        reader.stash.extend_from_slice(bytes);
+        if is_sure
+            && reader.stash.len() <= limits::HEAD_BYTES
+            && head::end(&reader.stash, before.saturating_sub(3)).is_none()
+        {
+            return Ok(bytes.len());
+        }
+        let (stash, begin) = (std::mem::take(&mut reader.stash), reader.begin);
+        let result = self.begin(peers, way, chunk, &stash, before, begin, sink);
+        let reader = &mut self.readers[index(way)];
+        match &reader.state {
+            Reading::Head { .. } => reader.stash = stash,
+            _ => {
+                reader.stash = stash;
+                reader.stash.clear();
+            }
+        }
+        result.map(|used| used.min(bytes.len()))
+    }
+
+    /// Looks at the start of a message: `view`, of which the first `before` bytes came with earlier chunks.
+    #[expect(clippy::too_many_arguments, reason = "the one place where all of it meets")]
+    fn begin<S: Sink + ?Sized>(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        chunk: &Chunk<'_>,
+        view: &[u8],
+        before: usize,
+        begin: Begin,
+        sink: &mut S,
+    ) -> Result<usize, Turn> {
+        let all = Ok(chunk.bytes.len());
+        let (may_ask, may_answer) = match self.client {
+            None => (true, true),
+            Some(client) => (client == way, client != way),
+        };
+        let answers = if may_answer { looks::response(view) } else { Match::No };
+        let asks = if may_ask { looks::request(view) } else { Match::No };
+        if answers == Match::Yes || asks == Match::Yes && looks::is_http_1(view) {
+            let is_client = asks == Match::Yes;
+            if self.client.is_none() {
+                self.client = Some(if is_client { way } else { other(way) });
+            }
+            self.is_http = true;
+            let used = match is_client {
+                true => self.request(peers, way, view, begin, sink),
+                false => self.response(peers, way, view, begin, sink)?,
+            };
+            return match used {
+                Some(used) => Ok(used.saturating_sub(before)),
+                None => {
+                    self.unfinished(way, chunk, view, before, true, sink);
+                    all
+                }
+            };
+        }
+        if let Some(turn) = self.other_protocol(peers, way, view, before) {
+            return match turn {
+                Ok(used) => Ok(used),
+                Err(Turn::Stay) => {
+                    self.unfinished(way, chunk, view, before, false, sink);
+                    all
+                }
+                Err(turn) => Err(turn),
+            };
+        }
+        if answers == Match::Maybe || asks == Match::Maybe {
+            self.unfinished(way, chunk, view, before, false, sink);
+            return all;
+        }
+        let reader = &mut self.readers[index(way)];
+        let is_start = matches!(reader.state, Reading::Start | Reading::Head { was_search: false, .. });
+        if is_start && before == 0 {
+            let blank = view.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            if blank > 0 {
+                return Ok(blank);
+            }
+        }
+        if is_start && may_answer && self.old_answer(peers, way, begin, sink) {
+            return Ok(0);
+        }
+        let reader = &mut self.readers[index(way)];
+        if !self.is_http {
+            reader.strangers = reader.strangers.saturating_add(1);
+        } else if is_start {
+            sink.count(Reason::HeadMalformed, 1);
+            match may_ask {
+                true => {
+                    let reached = self.reached(way, 1);
+                    self.pairing.lose_requests(reached);
+                }
+                false => self.pairing.lose_answers(),
+            }
+        }
+        self.readers[index(way)].search();
+        all
+    }
+
+    /// Keeps the start of a head, unless it is too long for one.
+    fn unfinished<S: Sink + ?Sized>(
+        &mut self,
+        way: Way,
+        chunk: &Chunk<'_>,
+        view: &[u8],
+        before: usize,
+        is_sure: bool,
+        sink: &mut S,
+    ) {
+        let reader = &mut self.readers[index(way)];
+        if view.len() > limits::HEAD_BYTES {
+            sink.count(Reason::HeadTooLong, 1);
+            reader.search();
+        } else if before == 0 {
+            reader.keep(chunk, view, is_sure);
+        } else if let Reading::Head { is_sure: sure, .. } = &mut reader.state {
+            *sure = is_sure;
+        }
+    }
+
+    /// What else may begin here: HTTP/2, TLS, a PROXY header. `Ok` are bytes to pass over; [`Turn::Stay`] asks for more.
+    fn other_protocol(&self, peers: &Peers, way: Way, view: &[u8], before: usize) -> Option<Result<usize, Turn>> {
+        let client = || if self.client.is_some() || way == Way::Forth { self.client() } else { Way::Back };
+        match two::looks_like_preface(view) {
+            two::Match::Yes => return Some(Err(Turn::Two(way, view[..before].to_vec(), 0))),
+            two::Match::More if self.client != Some(other(way)) => return Some(Err(Turn::Stay)),
+            _ => {}
+        }
+        if self.is_http {
+            return None;
+        }
+        if self.client != Some(other(way)) {
+            match looks::proxy_header(view) {
+                Some(0) => return Some(Err(Turn::Stay)),
+                Some(n) if n > before => return Some(Ok(n - before)),
+                _ => {}
+            }
+        }
+        if looks::is_tls(view, peers.has_handshake) {
+            return Some(Err(Turn::Tls));
+        }
+        two::looks_like_frames(view).then(|| Err(Turn::Two(client(), view[..before].to_vec(), 0)))
+    }
+
+    /// Reads the head of a request: how long it is, `None` where it does not end yet.
+    fn request<S: Sink + ?Sized>(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        view: &[u8],
+        begin: Begin,
+        sink: &mut S,
+    ) -> Option<usize> {
+        let mut fields = Fields::default();
+        let mut request = self.pairing.blank();
+        let wanted = sink.limits().consumer_header.as_bytes();
+        match head::request(view, &mut fields, |name, value| request.add_header(name, value, wanted)) {
+            Parsed::Whole(line, len) => {
+                self.asked(peers, way, &line, fields, request, begin, sink);
+                Some(len)
+            }
+            Parsed::Partial => {
+                self.pairing.recycle(request);
+                None
+            }
+            Parsed::Wrong => {
+                self.pairing.recycle(request);
+                sink.count(Reason::HeadMalformed, 1);
+                self.readers[index(way)].search();
+                Some(usize::MAX)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request")]
+    fn asked<S: Sink + ?Sized>(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        line: &RequestLine<'_>,
+        mut fields: Fields<'_>,
+        mut request: Request,
+        begin: Begin,
+        sink: &mut S,
+    ) {
+        fields.close(line.protocol == Protocol::Http10);
+        if line.is_lenient {
+            sink.count(Reason::HeadLenient, 1);
+        }
+        if fields.is_ambiguous {
+            sink.count(Reason::RequestAmbiguous, 1);
+        }
+        request.set_method(line.method);
+        request.set_target(line.target);
+        request.set_host(fields.host);
+        (request.protocol, request.span) = (line.protocol, begin.span);
+        let kind = match line.method {
+            b"HEAD" => Kind::Head,
+            b"CONNECT" => Kind::Connect,
+            _ if !fields.upgrade.is_empty() => {
+                Kind::Upgrade { is_two: fields.upgrade.eq_ignore_ascii_case(b"h2c") && !fields.settings.is_empty() }
+            }
+            _ => Kind::Plain,
+        };
+        let mut asked = Asked::new(request, begin.offset, begin.acknowledged, kind);
+        asked.expects_continue = fields.expects_continue;
+        let reached = self.reached(way, 1);
+        self.pairing.ask(&self.ends(peers), asked, reached, sink);
+        let body = match (fields.is_chunked, fields.has_coding, fields.length) {
+            (true, ..) => Body::Chunked(Chunked::default()),
+            (_, true, _) => Body::UntilClose,
+            (_, _, Some(n @ 1..)) => Body::Length(n),
+            _ => return self.end_body(peers, way, true, sink),
+        };
+        self.readers[index(way)].state = Reading::Body(body);
+    }
+
+    /// Reads the head of a response: how long it is, `None` where it does not end yet.
+    fn response<S: Sink + ?Sized>(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        view: &[u8],
+        begin: Begin,
+        sink: &mut S,
+    ) -> Result<Option<usize>, Turn> {
+        let mut fields = Fields::default();
+        match head::response(view, &mut fields) {
+            Parsed::Whole(line, len) => self.answered(peers, way, line, fields, begin, len, sink).map(Some),
+            Parsed::Partial => Ok(None),
+            Parsed::Wrong => {
+                sink.count(Reason::HeadMalformed, 1);
+                self.readers[index(way)].search();
+                Ok(Some(usize::MAX))
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a response")]
+    fn answered<S: Sink + ?Sized>(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        line: StatusLine,
+        mut fields: Fields<'_>,
+        begin: Begin,
+        len: usize,
+        sink: &mut S,
+    ) -> Result<usize, Turn> {
+        fields.close(false);
+        if line.is_lenient {
+            sink.count(Reason::HeadLenient, 1);
+        }
+        let ends = self.ends(peers);
+        let whose = self.pairing.whose(&ends, begin.offset, begin.acknowledged, sink);
+        let kind = self.pairing.kind(whose);
+        self.readers[index(way)].state = Reading::Start;
+        if line.status < 200 && line.status != 101 {
+            if let (Whose::Oldest, Some(oldest)) = (whose, self.pairing.oldest()) {
+                oldest.expects_continue = false;
+            }
+            return Ok(len);
+        }
+        if line.status == 101 && whose == Whose::Oldest && kind == (Kind::Upgrade { is_two: true }) {
+            if let Some(request) = self.pairing.hand_over() {
+                return Err(Turn::Upgraded(self.client(), request, len));
+            }
+        }
+        let answer = Answer::new(line.status, begin.span, &fields);
+        let is_tunnel = line.status == 101 || kind == Kind::Connect && (200..300).contains(&line.status);
+        self.pairing.answer(answer, whose, is_tunnel, sink);
+        if is_tunnel {
+            let client = &mut self.readers[index(way) ^ 1];
+            client.search();
+            client.state = Reading::Tunnel;
+            self.readers[index(way)].state = Reading::Tunnel;
+            self.pairing.asked_is_over(&ends, sink);
+            return Ok(len);
+        }
+        let body = match (fields.is_chunked, fields.has_coding, fields.length) {
+            _ if kind == Kind::Head || matches!(line.status, 204 | 304) => None,
+            (true, ..) => Some(Body::Chunked(Chunked::default())),
+            (_, true, _) => Some(Body::UntilClose),
+            (_, _, Some(0)) => None,
+            (_, _, Some(n)) => Some(Body::Length(n)),
+            _ => Some(Body::UntilClose),
+        };
+        match body {
+            Some(body) => self.readers[index(way)].state = Reading::Body(body),
+            None => self.end_body(peers, way, true, sink),
+        }
+        Ok(len)
+    }
+
+    /// HTTP/0.9 has no heads in responses: what comes after such a request is the body.
+    fn old_answer<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, begin: Begin, sink: &mut S) -> bool {
+        let is_old = self.pairing.oldest().is_some_and(|a| a.request.protocol == Protocol::Http09);
+        let ends = self.ends(peers);
+        if !is_old || self.pairing.whose(&ends, begin.offset, begin.acknowledged, sink) != Whose::Oldest {
+            return false;
+        }
+        let answer = Answer::new(200, begin.span, &Fields::default());
+        self.pairing.answer(answer, Whose::Oldest, false, sink);
+        self.readers[index(way)].state = Reading::Body(Body::UntilClose);
+        true
+    }
+
+    /// Reads a piece of a body. Returns how many bytes were used.
+    fn body<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, chunk: &Chunk<'_>, sink: &mut S) -> usize {
+        let is_client = Some(way) == self.client;
+        if self.has_new_message(is_client, way, chunk) {
+            self.end_body(peers, way, false, sink);
+            return 0;
+        }
+        let Reading::Body(body) = &mut self.readers[index(way)].state else { return 0 };
+        let is_open = !matches!(body, Body::Length(_));
+        let step = body.read(chunk.bytes);
+        match is_client {
+            true => {
+                if let Some(asked) = self.pairing.newest() {
+                    asked.expects_continue = false;
+                    asked.request.span.add(chunk.at);
+                    asked.request.bytes = asked.request.bytes.saturating_add(step.content);
+                }
+            }
+            false => self.pairing.piece(chunk.at, step.content, is_open, sink),
+        }
+        match step.state {
+            After::More => {}
+            After::Whole => self.end_body(peers, way, true, sink),
+            After::Wrong => {
+                sink.count(Reason::FramingLost, 1);
+                if is_client {
+                    sink.count(Reason::RequestAmbiguous, 1);
+                }
+                self.lose_framing(peers, way, sink);
+                return chunk.bytes.len();
+            }
+        }
+        step.used
+    }
+
+    /// Whether a message begins where the one before should go on: a client that waited for `100 Continue` and was
+    /// refused does not send its body, and some servers send answers without a length on connections that go on.
+    fn has_new_message(&mut self, is_client: bool, way: Way, chunk: &Chunk<'_>) -> bool {
+        if !chunk.begins_segment {
+            return false;
+        }
+        match is_client {
+            true => {
+                let Some(asked) = self.pairing.newest() else { return false };
+                asked.expects_continue
+                    && asked.request.bytes == 0
+                    && looks::request(chunk.bytes) == Match::Yes
+                    && looks::is_http_1(chunk.bytes)
+            }
+            false => {
+                self.readers[index(way)].state == Reading::Body(Body::UntilClose)
+                    && self.pairing.is_waiting_behind_oldest()
+                    && looks::response(chunk.bytes) == Match::Yes
+            }
+        }
+    }
+
+    /// A message ended; `is_seen` where its last byte was.
+    fn end_body<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, is_seen: bool, sink: &mut S) {
+        self.readers[index(way)].state = Reading::Start;
+        let ends = self.ends(peers);
+        match Some(way) == self.client {
+            true => self.pairing.asked_is_over(&ends, sink),
+            false => self.pairing.answered(&ends, is_seen, sink),
+        }
+    }
+
+    /// Nobody can say where this message ends.
+    fn lose_framing<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, sink: &mut S) {
+        if Some(way) == self.client {
+            if let Some(asked) = self.pairing.newest() {
+                asked.request.is_damaged = true;
+            }
+            let reached = self.reached(way, 1);
+            self.pairing.lose_requests(reached);
+        } else {
+            if let Some(answer) = self.pairing.current() {
+                answer.is_damaged = true;
+            }
+            self.pairing.lose_answers();
+        }
+        self.end_body(peers, way, false, sink);
+        self.readers[index(way)].search();
+    }
+
+    /// Passes over a part of a body.
+    fn pass<S: Sink + ?Sized>(&mut self, is_client: bool, gap: &Gap, n: u64, is_open: bool, sink: &mut S) {
+        if n == 0 {
+            return;
+        }
+        let is_lost = gap.kind == GapKind::Lost;
+        if is_client {
+            if let Some(asked) = self.pairing.newest() {
+                asked.request.bytes = asked.request.bytes.saturating_add(n);
+                asked.has_gap |= is_lost;
+                asked.expects_continue = false;
+                if !is_lost {
+                    asked.request.span.add(gap.at);
+                }
+            }
+        } else if is_lost {
+            if let Some(answer) = self.pairing.current() {
+                answer.bytes = answer.bytes.saturating_add(n);
+                answer.has_gap = true;
+            }
+        } else {
+            self.pairing.piece(gap.at, n, is_open, sink);
+        }
+    }
+
+    /// A gap cuts a head: what came before it is read as if it ended there, where the first line is whole. The message is
+    /// damaged, and its end unknown.
+    fn cut_head<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, sink: &mut S) {
+        let reader = &mut self.readers[index(way)];
+        let (mut stash, begin) = (std::mem::take(&mut reader.stash), reader.begin);
+        let Some(line_end) = memchr::memrchr(b'\n', &stash) else { return sink.count(Reason::HeadLost, 1) };
+        stash.truncate(line_end + 1);
+        stash.extend_from_slice(b"\r\n");
+        let is_client = Some(way) == self.client;
+        let is_message = match is_client {
+            true => looks::request(&stash) == Match::Yes && looks::is_http_1(&stash),
+            false => self.client.is_some() && looks::response(&stash) == Match::Yes,
+        };
+        if !is_message {
+            return sink.count(Reason::HeadLost, 1);
+        }
+        sink.count(Reason::FramingLost, 1);
+        if is_client {
+            self.request(peers, way, &stash, begin, sink);
+            if let Some(asked) = self.pairing.newest() {
+                asked.request.is_damaged = true;
+            }
+            if let Reading::Body(_) = self.readers[index(way)].state {
+                self.end_body(peers, way, false, sink);
+            }
+        } else {
+            // A switch of protocols is followed only where its head was seen.
+            let _ = self.response(peers, way, &stash, begin, sink);
+            if let Some(answer) = self.pairing.current() {
+                answer.is_damaged = true;
+                self.end_body(peers, way, false, sink);
+            }
+        }
+    }
+}
+
+const fn index(way: Way) -> usize {
+    match way {
+        Way::Forth => 0,
+        Way::Back => 1,
+    }
+}
+
+/// The opposite way.
+const fn other(way: Way) -> Way {
+    match way {
+        Way::Forth => Way::Back,
+        Way::Back => Way::Forth,
+    }
+}

@@ -1,0 +1,428 @@
+//! Which response answers which request of an HTTP/1 connection.
+//!
+//! In: requests and responses in the order of their streams, with what each side had received when it sent them. Out: an
+//! exchange per request.
+//!
+//! They pair in order, as long as the acknowledgements allow it: a response that begins at offset `s` of the server's
+//! stream and was sent when the server had received the client's stream up to `a` answers a request that begins before
+//! `a` and was sent when the client had not received more than `s`. Where a gap may have swallowed whole messages, order
+//! is in doubt until a request comes that was sent when all before it had been answered: its sender had received all of the
+//! server's stream up to where the next response begins. Until then responses are held back. Those behind the last gap
+//! then pair with the last requests: the gap took what is left over, truncated requests or unmatched responses.
+
+use std::collections::VecDeque;
+
+use pitot_model::{Reason, Status, Timestamp};
+
+use super::{Exchange, Sink, answer::Answer, limits, request::Request};
+use crate::decode::Endpoint;
+
+/// Who talks to whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) client: Endpoint,
+    pub(super) server: Endpoint,
+}
+
+/// A request whose exchange is not over.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    /// Offset of its first byte in the client's stream.
+    pub(super) start: u64,
+    /// How far the client had then received the server's stream.
+    pub(super) acknowledged: Option<u64>,
+    pub(super) kind: Kind,
+    /// Whether it ended, or its end will not be seen.
+    pub(super) is_over: bool,
+    /// Whether bytes of its body are missing.
+    pub(super) has_gap: bool,
+    /// Whether it waits for `100 Continue` before it sends its body.
+    pub(super) expects_continue: bool,
+    /// Answered before it ended.
+    answer: Option<Answer>,
+    /// Whether its exchange was told: it timed out, and only takes its late answer away.
+    is_told: bool,
+    /// Whether a gap before it, in this burst, may have swallowed others.
+    is_after_gap: bool,
+    gauge: Gauge,
+}
+
+/// What a request means for how its response is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Kind {
+    #[default]
+    Plain,
+    Head,
+    Connect,
+    /// `Upgrade`, to HTTP/2 in cleartext or to something else.
+    Upgrade {
+        is_two: bool,
+    },
+}
+
+/// Under what a request counts as in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Gauge {
+    #[default]
+    Nothing,
+    Request,
+    Stream,
+}
+
+/// Whose a response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The oldest request's.
+    Oldest,
+    /// Of a request that was not seen.
+    Nobodys,
+    /// Not known yet.
+    Held,
+}
+
+/// Requests that wait, and responses that are held back.
+#[derive(Debug, Default)]
+pub(super) struct Pairing {
+    asked: VecDeque<Asked>,
+    held: VecDeque<Answer>,
+    /// The response that is being read.
+    current: Option<(Answer, Whose)>,
+    /// Set where a gap may have swallowed requests: the offset that the server's stream had then reached.
+    lost_requests: Option<u64>,
+    /// Whether a gap may have swallowed responses.
+    has_lost_answers: bool,
+    /// For the next request.
+    spare: Option<Request>,
+}
+
+impl Pairing {
+    /// An empty request, with the buffer of an old one.
+    pub(super) fn blank(&mut self) -> Request {
+        self.spare.take().unwrap_or_default()
+    }
+
+    /// Gives a buffer back.
+    pub(super) fn recycle(&mut self, mut request: Request) {
+        request.clear();
+        self.spare = Some(request);
+    }
+
+    /// A request began; `reached` is the offset up to which the server's stream was read.
+    pub(super) fn ask<S: Sink + ?Sized>(&mut self, ends: &Ends, mut asked: Asked, reached: Option<u64>, sink: &mut S) {
+        if self.is_doubtful() {
+            if self.current.is_none() && asked.acknowledged == reached && self.is_barrier(asked.acknowledged) {
+                self.settle(ends, self.asked.len(), sink);
+            }
+            asked.is_after_gap = self.lost_requests.is_some();
+        }
+        self.flush_answered(ends, sink);
+        if self.asked.len() >= limits::REQUESTS {
+            self.settle(ends, 1, sink);
+        }
+        asked.gauge = Gauge::Request;
+        sink.in_flight(1, 0);
+        self.asked.push_back(asked);
+    }
+
+    /// The request that is being read: the newest.
+    pub(super) fn newest(&mut self) -> Option<&mut Asked> {
+        self.asked.back_mut()
+    }
+
+    /// The newest request ended, or its end will not be seen.
+    pub(super) fn asked_is_over<S: Sink + ?Sized>(&mut self, ends: &Ends, sink: &mut S) {
+        if let Some(newest) = self.asked.back_mut() {
+            newest.is_over = true;
+            if newest.answer.is_some() {
+                self.flush_answered(ends, sink);
+            }
+        }
+    }
+
+    /// Whether requests wait for their responses behind the one that is being answered.
+    pub(super) fn is_waiting_behind_oldest(&self) -> bool {
+        self.asked.len() > 1
+    }
+
+    /// Whether the newest request asks for another protocol.
+    pub(super) fn is_switching(&self) -> bool {
+        self.asked.back().is_some_and(|a| matches!(a.kind, Kind::Connect | Kind::Upgrade { .. }))
+    }
+
+    /// Something went through the tunnel that the oldest request made.
+    pub(super) fn tunnel(&mut self, is_client: bool, at: Timestamp) {
+        if let (false, Some((answer, _))) = (is_client, &mut self.current) {
+            answer.span.add(at);
+        }
+    }
+
+    /// Bytes of the client's stream are missing in which requests may have begun; the server's was read up to `reached`.
+    pub(super) fn lose_requests(&mut self, reached: Option<u64>) {
+        self.lost_requests = self.lost_requests.or(Some(reached.unwrap_or(0)));
+    }
+
+    /// Bytes of the server's stream are missing in which responses may have begun.
+    pub(super) fn lose_answers(&mut self) {
+        self.has_lost_answers = true;
+    }
+
+    /// Whose the response is that begins here. Interim responses are asked for, too: they may end doubt.
+    pub(super) fn whose<S: Sink + ?Sized>(
+        &mut self,
+        ends: &Ends,
+        start: u64,
+        acknowledged: Option<u64>,
+        sink: &mut S,
+    ) -> Whose {
+        self.flush_answered(ends, sink);
+        let fits = |asked: &Asked| {
+            acknowledged.is_none_or(|a| a > asked.start) && asked.acknowledged.is_none_or(|a| a <= start)
+        };
+        if self.is_doubtful()
+            && let Some(k) =
+                self.asked.iter().position(|a| a.acknowledged == Some(start) && self.is_barrier(a.acknowledged))
+        {
+            self.settle(ends, k, sink);
+            self.clear_doubt();
+        }
+        let Some(oldest) = self.asked.front() else { return Whose::Nobodys };
+        if !self.has_lost_answers && !oldest.is_after_gap {
+            return if fits(oldest) { Whose::Oldest } else { Whose::Nobodys };
+        }
+        if self.asked.iter().any(fits) { Whose::Held } else { Whose::Nobodys }
+    }
+
+    /// What the response means that was asked about last: the oldest request's kind, where it may be its own.
+    pub(super) fn kind(&self, whose: Whose) -> Kind {
+        self.asked.front().filter(|_| whose != Whose::Nobodys).map_or(Kind::Plain, |a| a.kind)
+    }
+
+    /// The request that an interim response or a switch of protocols belongs to.
+    pub(super) fn oldest(&mut self) -> Option<&mut Asked> {
+        self.asked.front_mut()
+    }
+
+    /// Takes the oldest request away without an exchange, in flight as it is: another reader goes on with it.
+    pub(super) fn hand_over(&mut self) -> Option<Request> {
+        self.asked.pop_front().map(|asked| asked.request)
+    }
+
+    /// A final response began; `is_tunnel` where nothing but a tunnel follows.
+    pub(super) fn answer<S: Sink + ?Sized>(&mut self, mut answer: Answer, whose: Whose, is_tunnel: bool, sink: &mut S) {
+        answer.is_stream |= is_tunnel;
+        if whose == Whose::Nobodys {
+            sink.count(Reason::ResponseUnmatched, 1);
+        }
+        self.current = Some((answer, whose));
+        self.regauge(sink);
+    }
+
+    /// A piece of it came.
+    pub(super) fn piece<S: Sink + ?Sized>(&mut self, at: Timestamp, content: u64, is_open: bool, sink: &mut S) {
+        if let Some((answer, _)) = &mut self.current {
+            let was_stream = answer.is_stream;
+            answer.piece(at, content, is_open, sink.limits());
+            if answer.is_stream != was_stream {
+                self.regauge(sink);
+            }
+        }
+    }
+
+    /// The response that is being read.
+    pub(super) fn current(&mut self) -> Option<&mut Answer> {
+        self.current.as_mut().map(|(answer, _)| answer)
+    }
+
+    /// The response ended (`has_ended`), or no more will be seen of it.
+    pub(super) fn answered<S: Sink + ?Sized>(&mut self, ends: &Ends, has_ended: bool, sink: &mut S) {
+        let Some((mut answer, whose)) = self.current.take() else { return };
+        answer.has_ended = has_ended;
+        match whose {
+            Whose::Nobodys => {}
+            Whose::Held => {
+                self.held.push_back(answer);
+                // No more can come than were asked for, unless requests are missing as well.
+                if self.lost_requests.is_none() && self.held.len() == self.asked.len()
+                    || self.held.len() >= limits::HELD_ANSWERS
+                {
+                    self.settle(ends, self.asked.len(), sink);
+                    self.clear_doubt();
+                }
+            }
+            Whose::Oldest => match self.asked.front_mut() {
+                Some(oldest) if !oldest.is_over => oldest.answer = Some(answer),
+                Some(_) => {
+                    if let Some(asked) = self.asked.pop_front() {
+                        self.tell(ends, asked, Some(&answer), Status::NONE, false, sink);
+                    }
+                }
+                None => {}
+            },
+        }
+    }
+
+    /// Tells of requests that wait too long.
+    pub(super) fn tick<S: Sink + ?Sized>(&mut self, ends: &Ends, now: Timestamp, reached: Option<u64>, sink: &mut S) {
+        let is_answering = matches!(self.current, Some((_, Whose::Oldest)));
+        let within = sink.limits().answer_within;
+        // Bytes that the client has received, and the capture has not: it was answered.
+        let received = self.asked.back().and_then(|a| a.acknowledged);
+        for asked in self.asked.iter_mut().skip(usize::from(is_answering)) {
+            if asked.is_told || asked.answer.is_some() || now.since(asked.request.span.last) < within {
+                continue;
+            }
+            let was_answered = received.is_some_and(|a| Some(a) > reached && Some(a) > asked.acknowledged);
+            asked.request.is_damaged |= was_answered;
+            tell(ends, asked, None, if was_answered { Status::TRUNCATED } else { Status::TIMEOUT }, sink);
+            asked.is_told = true;
+        }
+    }
+
+    /// The connection is over: tells of all that is left. `status` is that of requests without an answer.
+    pub(super) fn close<S: Sink + ?Sized>(&mut self, ends: &Ends, status: Status, sink: &mut S) {
+        if self.current.is_some() {
+            if let Some(oldest) = self.asked.front_mut() {
+                oldest.is_over = true;
+            }
+            self.answered(ends, false, sink);
+        }
+        if self.is_doubtful() && !self.held.is_empty() {
+            self.settle(ends, self.asked.len(), sink);
+        }
+        while let Some(mut asked) = self.asked.pop_front() {
+            let answer = asked.answer.take();
+            self.tell(ends, asked, answer.as_ref(), status, false, sink);
+        }
+    }
+
+    fn is_doubtful(&self) -> bool {
+        self.has_lost_answers || self.lost_requests.is_some()
+    }
+
+    fn clear_doubt(&mut self) {
+        (self.has_lost_answers, self.lost_requests) = (false, None);
+        for asked in &mut self.asked {
+            asked.is_after_gap = false;
+        }
+    }
+
+    /// Whether a request that was sent when this was received may be the first of a new burst: the server has said
+    /// something since requests were lost.
+    fn is_barrier(&self, acknowledged: Option<u64>) -> bool {
+        acknowledged.is_some_and(|a| self.lost_requests.is_none_or(|reached| a > reached))
+    }
+
+    /// Ends doubt about the oldest `n` requests: all responses held back are theirs, the last ones surely.
+    fn settle<S: Sink + ?Sized>(&mut self, ends: &Ends, n: usize, sink: &mut S) {
+        let n = n.min(self.asked.len());
+        // What one gap took can be counted; what two took, only guessed.
+        let is_guess = match (self.has_lost_answers, self.lost_requests.is_some()) {
+            (true, true) => self.held.len() != n,
+            (true, false) => self.held.len() > n,
+            (false, _) => self.held.len() < n,
+        };
+        let surplus = self.held.len().saturating_sub(n);
+        if surplus > 0 {
+            self.held.drain(..surplus);
+            sink.count(Reason::ResponseUnmatched, surplus as u64);
+        }
+        let missing = n - self.held.len();
+        for i in 0..n {
+            let Some(mut asked) = self.asked.pop_front() else { break };
+            let answer = asked.answer.take().or_else(|| if i < missing { None } else { self.held.pop_front() });
+            let is_lost = answer.is_none();
+            self.tell(ends, asked, answer.as_ref(), Status::TRUNCATED, is_guess || is_lost, sink);
+        }
+        if self.asked.is_empty() {
+            self.clear_doubt();
+        }
+    }
+
+    /// Tells of the oldest request where it was answered, and nothing more of it can come.
+    fn flush_answered<S: Sink + ?Sized>(&mut self, ends: &Ends, sink: &mut S) {
+        if let Some(oldest) = self.asked.front_mut()
+            && let Some(answer) = oldest.answer.take()
+            && let Some(asked) = self.asked.pop_front()
+        {
+            self.tell(ends, asked, Some(&answer), Status::NONE, false, sink);
+        }
+    }
+
+    fn tell<S: Sink + ?Sized>(
+        &mut self,
+        ends: &Ends,
+        mut asked: Asked,
+        answer: Option<&Answer>,
+        status: Status,
+        is_damaged: bool,
+        sink: &mut S,
+    ) {
+        asked.request.is_damaged |= is_damaged;
+        if !asked.is_told {
+            tell(ends, &mut asked, answer, status, sink);
+        }
+        self.recycle(asked.request);
+    }
+
+    /// Counts the oldest request as a stream once its answer is one.
+    fn regauge<S: Sink + ?Sized>(&mut self, sink: &mut S) {
+        if let Some((Answer { is_stream: true, .. }, Whose::Oldest)) = self.current
+            && let Some(oldest) = self.asked.front_mut()
+            && oldest.gauge == Gauge::Request
+        {
+            oldest.gauge = Gauge::Stream;
+            sink.in_flight(-1, 1);
+        }
+    }
+}
+
+impl Asked {
+    /// A request that begins at this offset, when its sender had received so much.
+    pub(super) fn new(request: Request, start: u64, acknowledged: Option<u64>, kind: Kind) -> Self {
+        Self { request, start, acknowledged, kind, ..Self::default() }
+    }
+
+    /// No longer in flight.
+    fn leave<S: Sink + ?Sized>(&mut self, sink: &mut S) {
+        match std::mem::take(&mut self.gauge) {
+            Gauge::Nothing => {}
+            Gauge::Request => sink.in_flight(-1, 0),
+            Gauge::Stream => sink.in_flight(0, -1),
+        }
+    }
+}
+
+/// Hands an exchange to the sink; `status` is that of one without an answer.
+fn tell<S: Sink + ?Sized>(ends: &Ends, asked: &mut Asked, answer: Option<&Answer>, status: Status, sink: &mut S) {
+    asked.leave(sink);
+    let request = &asked.request;
+    let has_gap = asked.has_gap || answer.is_some_and(|a| a.has_gap);
+    if has_gap {
+        sink.count(Reason::BodyGap, 1);
+    }
+    sink.exchange(&Exchange {
+        client: ends.client,
+        server: ends.server,
+        method: request.method(),
+        target: request.target(),
+        host: request.host(),
+        consumer: request.consumer(),
+        evidence: request.evidence,
+        user_agent: request.user_agent(),
+        trace_id: request.trace_id(),
+        version: answer.map(Answer::version).unwrap_or_default(),
+        protocol: request.protocol,
+        status: answer.map_or(status, |a| Status::code(a.status)),
+        grpc_status: answer.and_then(|a| a.grpc_status),
+        request_bytes: request.bytes,
+        response_bytes: answer.map_or(0, |a| a.bytes),
+        request_first: request.span.first,
+        request_last: request.span.last,
+        response_first: answer.map(|a| a.span.first),
+        response_last: answer.filter(|a| a.has_ended).map(|a| a.span.last),
+        is_stream: answer.is_some_and(|a| a.is_stream),
+        stream_id: None,
+        is_damaged: request.is_damaged || has_gap || answer.is_some_and(|a| a.is_damaged),
+    });
+}
