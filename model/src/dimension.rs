@@ -106,7 +106,7 @@ impl Consumer {
     }
 }
 
-/// A status code, or how a transaction without a final response ended.
+/// A status code, the code of a gRPC call that failed, or how a transaction without a final response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Status(u16);
 
@@ -125,12 +125,32 @@ impl Status {
         if code < 1000 { Self(code) } else { Self::NONE }
     }
 
+    /// The code of a gRPC call, whose HTTP status is 200 even where it failed. 0 is success, 200; codes beyond 16 are
+    /// UNKNOWN, as gRPC has it.
+    pub const fn grpc(code: u32) -> Self {
+        match code {
+            0 => Self(200),
+            1..=16 => Self(GRPC_BASE + code as u16),
+            _ => Self(GRPC_BASE + 2),
+        }
+    }
+
+    /// The code of a gRPC call that failed, `1..=16`.
+    pub const fn grpc_code(self) -> Option<u32> {
+        if self.0 > GRPC_BASE { Some((self.0 - GRPC_BASE) as u32) } else { None }
+    }
+
     /// From its number on the wire; unknown numbers are [`Status::NONE`].
     pub const fn from_wire(n: u32) -> Self {
         match n {
-            1..=999 | 1001..=1003 => Self(n as u16),
+            1..=999 | 1001..=1003 | 1101..=1116 => Self(n as u16),
             _ => Self::NONE,
         }
+    }
+
+    /// All gRPC codes but success.
+    pub fn all_grpc() -> impl Iterator<Item = Self> {
+        (1..=GRPC.len() as u32).map(Self::grpc)
     }
 
     /// Its number on the wire.
@@ -143,24 +163,55 @@ impl Status {
         if self.0 >= 1 && self.0 < 1000 { Some(self.0) } else { None }
     }
 
-    /// First digit of the code: 5 for 503. 0 where there was no response.
+    /// First digit of the code: 5 for 503. gRPC codes are 5 where the server failed, else 4. 0 where there was no response.
     pub const fn class(self) -> u8 {
-        if self.0 < 1000 { (self.0 / 100) as u8 } else { 0 }
+        match self.grpc_code() {
+            Some(code) => GRPC[code as usize - 1].1,
+            None if self.0 < 1000 => (self.0 / 100) as u8,
+            None => 0,
+        }
     }
 
-    /// Whether the server failed: 5xx, a reset or a timeout. 4xx is the client's error.
+    /// Whether the server failed: 5xx, a gRPC code that says so, a reset or a timeout. 4xx is the client's error.
     pub const fn is_server_error(self) -> bool {
         self.class() == 5 || self.0 == Self::RESET.0 || self.0 == Self::TIMEOUT.0
     }
 
-    /// Whether the client failed: 4xx.
+    /// Whether the client failed: 4xx, and the other gRPC codes.
     pub const fn is_client_error(self) -> bool {
         self.class() == 4
     }
 }
 
+/// Numbers on the wire of gRPC codes begin behind this.
+const GRPC_BASE: u16 = 1100;
+
+/// gRPC codes from 1 on, and their classes. The server failed where OpenTelemetry's conventions for spans of gRPC servers
+/// say so. Source: gRPC, "Status codes and their use in gRPC".
+const GRPC: [(&str, u8); 16] = [
+    ("cancelled", 4),
+    ("unknown", 5),
+    ("invalid-argument", 4),
+    ("deadline-exceeded", 5),
+    ("not-found", 4),
+    ("already-exists", 4),
+    ("permission-denied", 4),
+    ("resource-exhausted", 4),
+    ("failed-precondition", 4),
+    ("aborted", 4),
+    ("out-of-range", 4),
+    ("unimplemented", 5),
+    ("internal", 5),
+    ("unavailable", 5),
+    ("data-loss", 5),
+    ("unauthenticated", 4),
+];
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(code) = self.grpc_code() {
+            return write!(f, "grpc-{}", GRPC[code as usize - 1].0);
+        }
         match *self {
             Self::NONE => f.write_str("none"),
             Self::RESET => f.write_str("reset"),
@@ -180,7 +231,13 @@ impl FromStr for Status {
             "reset" => Ok(Self::RESET),
             "timeout" => Ok(Self::TIMEOUT),
             "truncated" => Ok(Self::TRUNCATED),
-            _ => s.parse().ok().filter(|c| (1..1000).contains(c)).map(Self).ok_or(()),
+            _ => match s.strip_prefix("grpc-") {
+                Some(name) => {
+                    let code = GRPC.iter().position(|(known, _)| *known == name).ok_or(())?;
+                    Ok(Self::grpc(code as u32 + 1))
+                }
+                None => s.parse().ok().filter(|c| (1..1000).contains(c)).map(Self).ok_or(()),
+            },
         }
     }
 }
@@ -194,8 +251,11 @@ impl Serialize for Status {
 impl<'de> Deserialize<'de> for Status {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
-        text.parse()
-            .map_err(|()| serde::de::Error::custom("not a status code, `none`, `reset`, `timeout` or `truncated`"))
+        text.parse().map_err(|()| {
+            serde::de::Error::custom(
+                "not a status code, `grpc-` and a code's name, `none`, `reset`, `timeout` or `truncated`",
+            )
+        })
     }
 }
 
@@ -214,6 +274,13 @@ mod tests {
             (Status::RESET, "reset", 0, true, false),
             (Status::TIMEOUT, "timeout", 0, true, false),
             (Status::TRUNCATED, "truncated", 0, false, false),
+            (Status::grpc(0), "200", 2, false, false),
+            (Status::grpc(1), "grpc-cancelled", 4, false, true),
+            (Status::grpc(2), "grpc-unknown", 5, true, false),
+            (Status::grpc(5), "grpc-not-found", 4, false, true),
+            (Status::grpc(14), "grpc-unavailable", 5, true, false),
+            (Status::grpc(16), "grpc-unauthenticated", 4, false, true),
+            (Status::grpc(17), "grpc-unknown", 5, true, false),
         ] {
             assert_eq!(status.to_string(), text);
             assert_eq!(text.parse(), Ok(status), "{text}");
@@ -223,6 +290,21 @@ mod tests {
                 (class, server, client),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn grpc_codes_are_no_http_statuses() {
+        let all: Vec<_> = Status::all_grpc().collect();
+        assert_eq!(all.len(), 16);
+        for (i, status) in all.into_iter().enumerate() {
+            assert_eq!((status.http(), status.grpc_code()), (None, Some(i as u32 + 1)));
+            assert_eq!(status.to_string().parse(), Ok(status));
+            assert_eq!(Status::from_wire(status.as_wire()), status);
+        }
+        assert_eq!((Status::from_wire(1100), Status::from_wire(1117)), (Status::NONE, Status::NONE));
+        for wrong in ["grpc-", "grpc-5", "grpc-ok", "grpc-Unavailable"] {
+            assert_eq!(wrong.parse::<Status>(), Err(()), "{wrong}");
         }
     }
 }

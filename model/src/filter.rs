@@ -65,7 +65,7 @@ pub enum StatusTest {
     Class(u8),
     /// From one code to another, both included; `503` is `503..=503`.
     Range(u16, u16),
-    /// How it ended without a status: `reset`, `timeout`, `truncated`, `none`.
+    /// A gRPC code, or how it ended without a status: `grpc-unavailable`, `reset`, `timeout`, `truncated`, `none`.
     Ended(crate::Status),
 }
 
@@ -144,7 +144,7 @@ fields! {
     Consumer = "consumer", Name;
     /// How the consumer was told: key, token, certificate, name, user, address
     Evidence = "evidence", Name;
-    /// Status code, class (5xx) or reset, timeout
+    /// Status code, class (5xx), gRPC code (grpc-unavailable) or reset, timeout
     Status = "status" | "http.response.status_code", Status;
     /// Duration: >250ms
     Duration = "duration" | "latency", Duration;
@@ -169,7 +169,7 @@ fields! {
 pub enum Kind {
     /// Text, with `*` for any.
     Name,
-    /// `503`, `5xx`, `500..504`, `>=500`, `reset`.
+    /// `503`, `5xx`, `500..504`, `>=500`, `grpc-unavailable`, `reset`.
     Status,
     /// `250ms`, `>1.5s`, `100ms..1s`.
     Duration,

@@ -163,7 +163,8 @@ pub(super) fn span(d: Duration) -> String {
     }
 }
 
-/// Transactions by class of status: `1xx` to `5xx`, then `other` (reset, timeout, truncated, none, unheard of).
+/// Transactions by class of status: `1xx` to `5xx`, then `other` (reset, timeout, truncated, none, unheard of). gRPC codes
+/// are 4xx or 5xx.
 pub(super) fn classes(status: &BTreeMap<Status, u64>) -> [(&'static str, u64); 6] {
     let mut classes = [("1xx", 0), ("2xx", 0), ("3xx", 0), ("4xx", 0), ("5xx", 0), ("other", 0)];
     for (s, &n) in status {

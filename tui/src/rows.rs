@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pitot_model::{
-    Evidence,
+    Evidence, Status,
     api::{GroupBy, Point, Row, RowKey, SeriesAnswer, Severity, SortBy, State, Totals},
 };
 use ratatui::style::Style;
@@ -202,8 +202,8 @@ pub(crate) fn error_ratios(points: &[Point]) -> Vec<Option<f64>> {
 }
 
 /// Statuses with their counts, the most frequent first.
-pub(crate) fn statuses(t: &Totals) -> Vec<(String, u64)> {
-    let mut all: Vec<_> = t.status.iter().map(|(s, n)| (s.to_string(), *n)).collect();
+pub(crate) fn statuses(t: &Totals) -> Vec<(Status, u64)> {
+    let mut all: Vec<_> = t.status.iter().map(|(s, n)| (*s, *n)).collect();
     all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     all
 }

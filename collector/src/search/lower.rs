@@ -6,7 +6,7 @@
 use std::ops::Bound;
 
 use pitot_model::{
-    Timestamp, budget,
+    Status, Timestamp, budget,
     filter::{Compare, Expr, FilterError, StatusTest, Term, Test},
 };
 use tantivy::{
@@ -108,8 +108,13 @@ fn status(field: Field, test: StatusTest) -> Box<dyn Query> {
         Box::new(InvertedIndexRangeQuery::new(Bound::Included(token(low)), Bound::Included(token(high))))
     };
     match test {
-        StatusTest::Class(class) => range(u64::from(class) * 100, u64::from(class) * 100 + 99),
-        // What ended without a status has numbers beyond 999, and 0.
+        StatusTest::Class(class) => {
+            let http = range(u64::from(class) * 100, u64::from(class) * 100 + 99);
+            let grpc = Status::all_grpc().filter(|s| s.class() == class);
+            let grpc = grpc.map(|s| exact(Token::from_field_u64(field, u64::from(s.as_wire()))));
+            Box::new(BooleanQuery::union(std::iter::once(http).chain(grpc).collect()))
+        }
+        // gRPC codes and what ended without a status have numbers beyond 999, and 0.
         StatusTest::Range(low, high) => range(u64::from(low).max(1), u64::from(high).min(999)),
         StatusTest::Ended(status) => exact(Token::from_field_u64(field, u64::from(status.as_wire()))),
     }

@@ -15,7 +15,7 @@ pub struct Totals {
     pub request_bytes: u64,
     /// Bytes of the responses.
     pub response_bytes: u64,
-    /// Transactions by status code, or `reset`, `timeout`, `truncated`, `none`.
+    /// Transactions by status code, gRPC code (`grpc-unavailable`), or `reset`, `timeout`, `truncated`, `none`.
     pub status: BTreeMap<Status, u64>,
     /// Durations; `n` may be less than `count` where some are not known.
     pub duration_us: Quantiles,
@@ -36,7 +36,7 @@ impl Totals {
         }
     }
 
-    /// Transactions that the server failed: 5xx, resets, timeouts.
+    /// Transactions that the server failed: 5xx, gRPC codes of that kind, resets, timeouts.
     pub fn server_errors(&self) -> u64 {
         self.status.iter().filter(|(s, _)| s.is_server_error()).map(|(_, n)| n).sum()
     }

@@ -126,7 +126,8 @@ impl Parser {
         let accepted = match field.kind() {
             Kind::Name => "a name, or a part of it with `*`",
             Kind::Status => {
-                "a code (503), a class (5xx), a range (500..504, >=500), or reset, timeout, truncated, none"
+                "a code (503), a class (5xx), a range (500..504, >=500), a gRPC code (grpc-unavailable), or reset, timeout, \
+                 truncated, none"
             }
             Kind::Duration => "a duration with its unit (>250ms, 1.5s, 100ms..1s)",
             Kind::Bytes => "a number of bytes (>512, >=1mb, 1kb..1mb)",
@@ -214,6 +215,7 @@ mod tests {
             ("status:>=500", "status:500..999"),
             ("status:503", "status:503"),
             ("status:RESET", "status:reset"),
+            ("status:grpc-data-loss", "status:grpc-data-loss"),
             ("latency:<=1s", "duration:<=1000000us"),
             ("bytes:>1kb", "bytes:>1000"),
             ("time:>2026-01-12", "time:>2026-01-12T00:00:00Z"),

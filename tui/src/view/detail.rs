@@ -18,6 +18,9 @@ use crate::{
     widget::{Grid, bar, spark},
 };
 
+/// Cells of the longest status that is no gRPC code.
+const STATUS_CELLS: usize = 9;
+
 /// Statuses with a bar.
 const STATUSES: usize = 4;
 const BAR_CELLS: usize = 12;
@@ -91,12 +94,13 @@ fn status_mix(app: &App, t: &Totals, mark: &str, mut area: Rect, buf: &mut Buffe
     let more = all.len().saturating_sub(STATUSES);
     let note = if more > 0 { format!("and {more} more") } else { String::new() };
     heading("Statuses", &note, app, take_top(&mut area, 1), buf);
-    let shown = all.into_iter().take(STATUSES).map(|(status, n)| {
-        let share = n as f64 / t.count.max(1) as f64;
-        let is_error = status.starts_with('5') || status == "reset" || status == "timeout";
-        let style = if is_error { app.theme.error } else { app.theme.accent };
+    let names: Vec<_> = all.iter().take(STATUSES).map(|(status, _)| status.to_string()).collect();
+    let width = names.iter().map(String::len).max().unwrap_or_default().max(STATUS_CELLS);
+    let shown = all.iter().zip(&names).map(|((status, n), name)| {
+        let share = *n as f64 / t.count.max(1) as f64;
+        let style = if status.is_server_error() { app.theme.error } else { app.theme.accent };
         Line::from(vec![
-            Span::raw(format!("  {status:>9} ")),
+            Span::raw(format!("  {name:>width$} ")),
             Span::styled(bar(share, BAR_CELLS), style),
             Span::raw(format!(" {mark}{}", number::percent(share))),
         ])

@@ -274,7 +274,7 @@ prop_compose! {
         evidence in proptest::option::of(proptest::sample::select(&Evidence::ALL[..])),
         status in proptest::option::of(proptest::sample::select(vec![
             Status::NONE, Status::code(99), Status::code(200), Status::code(499), Status::code(500), Status::code(503),
-            Status::code(999), Status::RESET, Status::TIMEOUT,
+            Status::code(999), Status::RESET, Status::TIMEOUT, Status::grpc(5), Status::grpc(14),
         ])),
         kind in proptest::sample::select(AnomalyKind::ALL),
         state in proptest::sample::select(State::ALL),
@@ -315,6 +315,8 @@ fn filters() -> impl Strategy<Value = String> {
             "status:reset",
             "status:none",
             "status:1xx",
+            "status:4xx",
+            "status:grpc-unavailable",
             "kind:errors",
             "kind:*e*",
             "state:open",
