@@ -46,6 +46,9 @@ pub const CONNECTIONS: usize = 131_072;
 /// when there are more, what is missing is given up.
 pub const LATE_FLOW_BYTES: usize = 1 << 20;
 
+/// Pieces of one flow that wait for what comes before them: enough for [`LATE_FLOW_BYTES`] in small segments.
+pub const LATE_PIECES: usize = 2_048;
+
 /// Bytes of all flows that wait for what comes before them; when there are more, the oldest hole is given up.
 pub const LATE_BYTES: usize = 32 << 20;
 

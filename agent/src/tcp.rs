@@ -16,6 +16,8 @@ mod slots;
 mod tracker;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod toy;

@@ -64,11 +64,12 @@ impl<A: Application> Connection<A> {
         });
         let flow = &mut self.flows[way as usize];
         let at = flow.offset(first);
-        if flow.is_known && flow.has_syn && at == START {
-            return Opening::Same;
-        }
-        if self.is_closed {
+        let is_again = flow.is_known && flow.has_syn && at == START;
+        if self.is_closed && !(is_again && s.acknowledgement.is_some()) {
             return Opening::Another;
+        }
+        if is_again {
+            return Opening::Same;
         }
         if !flow.is_known || (flow.has_syn && s.acknowledgement.is_some() && flow.is_unconfirmed()) {
             if !acknowledges_other {
@@ -107,6 +108,12 @@ impl<A: Application> Connection<A> {
     pub(super) fn push(&mut self, way: Way, s: &Segment<'_>, sink: &mut A::Sink) {
         if self.is_irregular() {
             self.give_up(s.at, 1, sink);
+            if self.is_closed {
+                return;
+            }
+        }
+        if self.is_done {
+            return self.skip(way, s, sink);
         }
         let acknowledged = match s.acknowledgement {
             Some(n) => {
@@ -117,6 +124,22 @@ impl<A: Application> Connection<A> {
         };
         if s.payload_len > 0 || s.fin {
             self.payload(way, s, acknowledged, sink);
+        }
+    }
+
+    /// Follows a connection that nobody looks at any more, for its end alone.
+    fn skip(&mut self, way: Way, s: &Segment<'_>, sink: &mut A::Sink) {
+        let flow = &mut self.flows[way as usize];
+        if !flow.is_known {
+            flow.start(s.sequence);
+        }
+        let end = flow.offset(s.sequence).saturating_add(u64::from(s.payload_len));
+        if flow.is_near(end) {
+            flow.next = flow.next.max(end);
+            if s.fin {
+                flow.fin = end;
+                self.settle(s.at, sink);
+            }
         }
     }
 
@@ -156,9 +179,7 @@ impl<A: Application> Connection<A> {
                 flow.next = start;
             }
         }
-        if self.is_done {
-            flow.next = flow.next.max(part.end());
-        } else if part.len > 0 {
+        if part.len > 0 && !self.is_done {
             self.has_payload = true;
             self.place(way, part, sink);
         }
@@ -178,24 +199,19 @@ impl<A: Application> Connection<A> {
             });
             let n = first.map_or(part.len, |(start, _)| (start - part.start).min(part.len));
             if n > 0 && !self.deliver(way, &part.take(n), false, sink) {
-                return self.keep(way, part, 0);
+                let read = self.flows[way.other() as usize].next;
+                let late = self.flows[way as usize].late.get_or_insert_default();
+                late.refused = Some(read);
+                return late.add(part, 0);
             }
             part = part.skip(n);
         }
         if part.len > 0 && !self.is_done {
             let unneeded = self.app.unneeded(way);
-            self.keep(way, part, unneeded);
+            let late = self.flows[way as usize].late.get_or_insert_default();
+            late.claim = None;
+            late.add(part, unneeded);
         }
-    }
-
-    fn keep(&mut self, way: Way, part: Part<'_>, unneeded: u64) {
-        let read = self.flows[way.other() as usize].next;
-        let late = self.flows[way as usize].late.get_or_insert_default();
-        late.claim = None;
-        if unneeded == 0 && late.refused.is_none() {
-            late.refused = Some(read);
-        }
-        late.add(part, unneeded);
     }
 
     /// Gives the next bytes to the application; whether it took them.
@@ -210,7 +226,7 @@ impl<A: Application> Connection<A> {
             }
         }
         let kept = bytes.len() as u64;
-        if kept < len {
+        if kept < len && !self.app.is_done() {
             let gap = Gap { offset: start + kept, len: len - kept, kind: GapKind::Unkept, at };
             self.app.gap(&self.peers, way, &gap, sink);
         }
@@ -302,8 +318,9 @@ impl<A: Application> Connection<A> {
         }
     }
 
-    /// Gives up what the flow that holds the most waits for, so that it holds less.
-    pub(super) fn relieve(&mut self, now: Timestamp, sink: &mut A::Sink) {
+    /// Gives up what the flow that holds the most waits for; whether it holds less then.
+    pub(super) fn relieve(&mut self, now: Timestamp, sink: &mut A::Sink) -> bool {
+        let before = self.cost();
         let way = if self.flows[0].cost() >= self.flows[1].cost() { Way::Forth } else { Way::Back };
         match self.flows[way as usize].late.as_ref().and_then(|l| l.first()) {
             Some((start, _)) => {
@@ -316,6 +333,7 @@ impl<A: Application> Connection<A> {
             late.claim = None;
         }
         self.settle(now, sink);
+        self.cost() < before
     }
 
     /// Tells that the bytes up to `to` are lost, if there are any.
@@ -367,8 +385,7 @@ impl<A: Application> Connection<A> {
         if flow.is_known {
             let at = flow.offset(s.sequence);
             let received = if flow.acked > 0 { flow.acked } else { flow.next.saturating_sub(RESET_WINDOW) };
-            let highest = flow.late.as_ref().and_then(|l| l.end()).unwrap_or(0).max(flow.next).max(flow.acked);
-            return (received..=highest.saturating_add(RESET_WINDOW)).contains(&at);
+            return (received..=flow.seen().max(flow.acked).saturating_add(RESET_WINDOW)).contains(&at);
         }
         let other = &self.flows[way.other() as usize];
         s.acknowledgement.is_some_and(|n| {
@@ -414,9 +431,9 @@ impl<A: Application> Connection<A> {
         self.flows[0].cost() + self.flows[1].cost()
     }
 
-    /// The larger share of it.
-    pub(super) fn flow_cost(&self) -> usize {
-        self.flows[0].cost().max(self.flows[1].cost())
+    /// Whether one of the flows lets more wait than it may.
+    pub(super) fn is_full(&self, bytes: usize) -> bool {
+        self.flows.iter().any(|f| f.is_full(bytes))
     }
 }
 

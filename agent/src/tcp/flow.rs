@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use pitot_model::Timestamp;
 
+use crate::budget::LATE_PIECES;
+
 use super::{
     late::{Hole, Late},
     sequence::{Base, REACH, START, forward},
@@ -78,23 +80,28 @@ impl Flow {
         self.base.offset(sequence, self.next)
     }
 
+    /// Offset after the last byte that was seen.
+    pub(super) fn seen(&self) -> u64 {
+        self.late.as_ref().and_then(|l| l.end()).map_or(self.next, |end| end.max(self.next))
+    }
+
     /// Whether a position may be believed at once.
     pub(super) fn is_near(&self, offset: u64) -> bool {
-        let highest = self.late.as_ref().and_then(|l| l.end()).unwrap_or(0).max(self.next).max(self.acked);
+        let highest = self.seen().max(self.acked);
         offset <= highest.saturating_add(REACH) && offset >= self.next.saturating_sub(REACH)
     }
 
     /// A position that is not near; believed when it is the second one thereabouts, and then as the next one ahead that
     /// has its sequence number.
     pub(super) fn claim(&mut self, offset: u64) -> Option<u64> {
+        let seen = self.seen();
         let late = self.late.get_or_insert_default();
-        match late.claim.replace(offset) {
-            Some(earlier) if earlier.abs_diff(offset) <= REACH => {
-                late.claim = None;
-                Some(forward(offset, late.end().unwrap_or(self.next).max(self.next)))
-            }
-            _ => None,
+        let earlier = late.claim.replace(offset)?;
+        if earlier.abs_diff(offset) > REACH {
+            return None;
         }
+        late.claim = None;
+        Some(forward(offset, seen))
     }
 
     /// How far the peer has received it, from an acknowledgement number; `None` when that is not believed.
@@ -132,8 +139,7 @@ impl Flow {
 
     /// Notes where it ends, if that can be.
     pub(super) fn note_fin(&mut self, offset: u64) {
-        let seen = self.late.as_ref().and_then(|l| l.end()).unwrap_or(0).max(self.next);
-        if offset >= seen {
+        if offset >= self.seen() {
             self.fin = offset;
             self.acked = self.acked.min(offset);
         }
@@ -186,6 +192,11 @@ impl Flow {
         } else if !self.is_parked() && (self.acked > self.next || !is_empty) {
             self.notice(now);
         }
+    }
+
+    /// Whether more waits than one flow may let wait.
+    pub(super) fn is_full(&self, bytes: usize) -> bool {
+        self.late.as_ref().is_some_and(|l| l.cost() > bytes || l.len() > LATE_PIECES)
     }
 
     /// Memory beyond its own size.

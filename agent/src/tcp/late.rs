@@ -137,6 +137,9 @@ impl Late {
     pub(super) fn pop(&mut self, next: u64) -> Option<Piece> {
         let piece = self.pieces.pop_front_if(|p| p.start == next)?;
         self.bytes -= piece.bytes.len();
+        if self.pieces.len() * 4 < self.pieces.capacity() {
+            self.pieces.shrink_to(self.pieces.len() * 2);
+        }
         Some(piece)
     }
 
@@ -148,6 +151,11 @@ impl Late {
     /// Offset after the last piece.
     pub(super) fn end(&self) -> Option<u64> {
         self.pieces.back().map(Piece::end)
+    }
+
+    /// How many pieces there are.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
     }
 
     /// Memory that it takes, about.

@@ -86,7 +86,7 @@ fn handshakes() {
         (
             "ports of the dead",
             "HELLO\n> F 100\n< F 500\n> S 99\n> S 777\n> 778:a\nend",
-            "> Fin | < Fin | close Ended | > a | close EndOfCapture",
+            "> Fin | < Fin | close Ended | close Replaced | > a | close EndOfCapture",
         ),
     ]);
 }

@@ -220,14 +220,13 @@ impl<A: Application> Tracker<A> {
 
     /// Holds the limits of late bytes: those of the flow, then those of all, the oldest first.
     fn relieve(&mut self, idx: u32, now: Timestamp, sink: &mut A::Sink) {
-        while self.slots[idx].connection.flow_cost() > self.limits.flow_bytes {
-            self.slots[idx].connection.relieve(now, sink);
-        }
+        let connection = &mut self.slots[idx].connection;
+        while connection.is_full(self.limits.flow_bytes) && connection.relieve(now, sink) {}
         self.account(idx);
         while self.late_bytes > self.limits.bytes
             && let Some(&(_, oldest)) = self.late.first()
+            && self.slots[oldest].connection.relieve(now, sink)
         {
-            self.slots[oldest].connection.relieve(now, sink);
             self.account(oldest);
         }
     }
