@@ -14,9 +14,13 @@ use super::{
     sequence::{Base, REACH, START, forward},
 };
 
-/// How long bytes that the peer has may still turn up: captures order the packets of several queues, and of both
-/// directions, by a little less than their time.
+/// How long bytes that the peer has may still turn up when later ones did: captures order the packets of several queues
+/// by a little less than their time.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The same when nothing came after them. Longer, since nothing but an answer waits, and since the two directions may
+/// have been captured by two machines whose clocks differ.
+pub(super) const SILENT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Segments of the connection after which they are given up whatever the time.
 pub(super) const PATIENCE_SEGMENTS: u32 = 256;
@@ -114,7 +118,7 @@ impl Flow {
             self.acked = START;
             return Some(START);
         }
-        let mut at = self.offset(number);
+        let at = self.offset(number);
         if at == self.acked {
             return Some(at);
         }
@@ -124,10 +128,7 @@ impl Flow {
                 (self.has_syn, self.acked) = (true, START);
                 return Some(START);
             }
-            if at < self.next {
-                return None;
-            }
-            at = self.claim(at)?;
+            return None;
         }
         let at = at.min(self.fin);
         self.acked = self.acked.max(at);
@@ -160,10 +161,10 @@ impl Flow {
     /// How far to give up what is missing now, after one more segment; `None` while there is hope.
     pub(super) fn hopeless(&mut self, now: Timestamp, segments: u32) -> Option<u64> {
         let late = self.late.as_mut().filter(|l| l.hole.start == self.next)?;
-        let end = match late.first() {
+        let (end, patience) = match late.first() {
             Some((start, _)) if start == self.next => return None,
-            Some((start, _)) => start,
-            None => self.acked,
+            Some((start, _)) => (start, PATIENCE),
+            None => (self.acked, SILENT_PATIENCE),
         };
         if end <= self.next {
             return None;
@@ -173,7 +174,7 @@ impl Flow {
         }
         let (since, seen) = late.hole.acknowledged.as_mut()?;
         *seen = seen.saturating_add(segments);
-        (now.since(*since) >= PATIENCE || *seen >= PATIENCE_SEGMENTS).then_some(end.min(self.acked))
+        (now.since(*since) >= patience || *seen >= PATIENCE_SEGMENTS).then_some(end.min(self.acked))
     }
 
     /// Whether what comes next is there, but refused.

@@ -152,7 +152,7 @@ fn capture_that_joins_later() {
         ),
         (
             "one side only",
-            "< 500:ab @102\n< 502:cd @110\n< 504:ef @110 +30\n< 506:gh @120\nend",
+            "< 500:ab @102\n< 502:cd @110\n< 504:ef @110 +201\n< 506:gh @120\nend",
             "> ab @0 | > cd @8 | < ~8 | > ef @8 | > gh @18 | < ~10 | close EndOfCapture (joined) by server",
         ),
     ]);
@@ -178,13 +178,13 @@ fn holes_are_given_up_when_the_peer_has_the_bytes() {
         ("not at once", "HELLO\n> 102:c\n< 500 @103\n> 103:d @500 +19", ""),
         ("after a little", "HELLO\n> 102:c\n< 500 @103\n> 103:d +21", "> ~2 | > c | > d"),
         ("by the clock", "HELLO\n> 102:c\n< 500 @103\ntick +21", "> ~2 | > c"),
-        ("with nothing after them", "HELLO\n< 500:x @103\ntick +21\n> 103:d", "< x @3 | > ~3 | > d"),
+        ("with nothing after them", "HELLO\n< 500:x @103\ntick +190\ntick +11\n> 103:d", "< x @3 | > ~3 | > d"),
         ("only those the peer has", "HELLO\n> 104:e\n< 500 @102\n< 500 +21\n> 102:cd", "> ~2 | > cd | > e"),
         ("not without acknowledgement", "HELLO\n> 102:c\ntick +4900\n> 100:ab", "> ab | > c"),
         ("after long", "HELLO\n> 102:c\ntick +5100", "> ~2 | > c"),
         (
             "lost FIN",
-            "HELLO\n> 100:ab\n< 500:cd @103\n< F 502 @103\ntick +21",
+            "HELLO\n> 100:ab\n< 500:cd @103\n< F 502 @103\ntick +201",
             "> ab | < cd @3 | < Fin | > Fin | close Ended",
         ),
         (
@@ -216,10 +216,10 @@ fn answers_wait_for_what_they_acknowledge() {
             "HELLO\n< 500:Wait @103\n< 504:more @103\n> 100:ask",
             "< wait | > ask | < Wait @3 | < more @3",
         ),
-        ("until it is lost", "HELLO\n< 500:Wait @103\ntick +21", "< wait | > ~3 | < Wait @3"),
+        ("until it is lost", "HELLO\n< 500:Wait @103\ntick +201", "< wait | > ~3 | < Wait @3"),
         (
             "until it is lost in part",
-            "HELLO\n< 500:Wait @106\n> 100:ask\ntick +21",
+            "HELLO\n< 500:Wait @106\n> 100:ask\ntick +201",
             "< wait | > ask | < wait | > ~3 | < Wait @6",
         ),
         ("not when it was read", "HELLO\n> 100:ask\n< 500:Wait @103", "> ask | < Wait @3"),
@@ -257,7 +257,12 @@ fn garbage_is_dropped_unless_it_repeats() {
             "HELLO\n> 100:abc\n> 3000000000:x\n> 3000000001:yz\n> 3000000003:!",
             "> abc | > ~2999999898 | > yz | > !",
         ),
-        ("acknowledged once", "HELLO\n< 500:a @1000000000\ntick +30\n> 100:b", "< a | > b"),
+        ("acknowledged once", "HELLO\n< 500:a @1000000000\ntick +999\n> 100:b", "< a | > b"),
+        (
+            "acknowledged all the time",
+            "HELLO\n< 500:a @0\n< 501:b @0\n< 502:c @0\ntick +999\n> 100:d",
+            "< a @-100 | < b @-100 | < c @-100 | > d",
+        ),
     ]);
     let (notes, _) = play(&format!("{HELLO}> 100:abc\n> 1000000000:x"), Limits::default());
     assert_eq!(notes.counts, [(Reason::SegmentDropped, 1)]);
@@ -273,6 +278,16 @@ fn silent_connections_are_forgotten() {
             "> a | > bc | > d | > e | close Idle (joined) | close Idle",
         ),
     ]);
+}
+
+#[test]
+fn only_who_speaks_and_is_listened_to_hears_the_clock() {
+    for (script, want) in
+        [("HELLO", 0), ("HELLO\n> 100:a", 1), ("HELLO\n> 100:Done", 0), ("HELLO\n> 100:a\n> R 101", 0)]
+    {
+        let (notes, _) = play(&format!("{}\ntick +1000", script.replace("HELLO", HELLO)), Limits::default());
+        assert_eq!(notes.ticks, want, "{script}");
+    }
 }
 
 #[test]

@@ -87,26 +87,30 @@ impl<A: Application> Tracker<A> {
     pub fn push(&mut self, segment: &Segment<'_>, sink: &mut A::Sink) {
         self.pass(segment.at);
         let hash = self.keys.hash(&segment.source, &segment.destination);
-        let slots = &self.slots;
-        let Some(&idx) = self.table.find(hash, |&i| slots[i].connection.way(segment).is_some()) else {
-            if let Some(peers) = opening(segment) {
+        let (slots, mut way) = (&self.slots, None);
+        let found = self.table.find(hash, |&i| {
+            way = slots[i].connection.way(segment);
+            way.is_some()
+        });
+        let (Some(&idx), Some(way)) = (found, way) else {
+            if let Some((peers, way)) = opening(segment) {
                 let idx = self.admit(hash, peers, segment.at, sink);
-                self.follow(idx, segment, sink);
+                self.follow(idx, way, segment, sink);
             }
             return;
         };
         let connection = &mut self.slots[idx].connection;
-        let Some(way) = connection.way(segment) else { return };
         if segment.syn && connection.open(way, segment) == Opening::Another
             || connection.is_closed && begins(segment) && !segment.syn && connection.is_outlived_by(way, segment)
         {
             connection.shut(Close::Replaced, segment.at, sink);
             self.account(idx);
-            let Some(peers) = opening(segment) else { return };
+            let Some((peers, way)) = opening(segment) else { return };
             self.slots[idx].connection = Connection::new(peers, segment.at);
             self.slots.touch(idx, Queue::New);
+            return self.follow(idx, way, segment, sink);
         }
-        self.follow(idx, segment, sink);
+        self.follow(idx, way, segment, sink);
     }
 
     /// Time has passed: to be called about once a second of the capture's time.
@@ -182,10 +186,9 @@ impl<A: Application> Tracker<A> {
     }
 
     /// Hands a segment to its connection.
-    fn follow(&mut self, idx: u32, segment: &Segment<'_>, sink: &mut A::Sink) {
+    fn follow(&mut self, idx: u32, way: Way, segment: &Segment<'_>, sink: &mut A::Sink) {
         let slot = &mut self.slots[idx];
         let connection = &mut slot.connection;
-        let Some(way) = connection.way(segment) else { return };
         if connection.is_closed {
             return;
         }
@@ -198,13 +201,14 @@ impl<A: Application> Tracker<A> {
             }
             connection.push(way, segment, sink);
         }
-        let queue = match connection {
-            c if c.is_closed => Queue::Over,
-            c if c.has_payload => Queue::Busy,
-            _ => Queue::New,
+        let queue = match (connection.is_closed, connection.has_payload) {
+            (true, _) => Queue::Over,
+            (false, true) => Queue::Busy,
+            (false, false) => Queue::New,
         };
+        let is_accountable = slot.late > 0 || connection.cost() > 0;
         self.slots.touch(idx, queue);
-        if self.slots[idx].is_accountable() {
+        if is_accountable {
             self.relieve(idx, segment.at, sink);
         }
         if queue == Queue::Over && self.slots.len(Queue::Over) > (self.limits.connections / 8).max(1) {
@@ -263,13 +267,6 @@ impl<A: Application> Tracker<A> {
     }
 }
 
-impl<A: Application> Slot<A> {
-    /// Whether it holds late bytes, or did.
-    fn is_accountable(&self) -> bool {
-        self.late > 0 || self.connection.cost() > 0
-    }
-}
-
 impl<A: Application> Connection<A> {
     /// Which way a segment goes, if it is of this connection.
     fn way(&self, s: &Segment<'_>) -> Option<Way> {
@@ -290,13 +287,13 @@ fn begins(s: &Segment<'_>) -> bool {
     !s.rst && (s.syn || s.payload_len > 1)
 }
 
-/// The peers of the connection that a segment begins, if it does.
-fn opening(s: &Segment<'_>) -> Option<Peers> {
-    let (opener, other) = match s.syn && s.acknowledgement.is_some() {
-        true => (s.destination, s.source),
-        false => (s.source, s.destination),
+/// The peers of the connection that a segment begins, if it does, and which way it goes.
+fn opening(s: &Segment<'_>) -> Option<(Peers, Way)> {
+    let (opener, other, way) = match s.syn && s.acknowledgement.is_some() {
+        true => (s.destination, s.source, Way::Back),
+        false => (s.source, s.destination, Way::Forth),
     };
-    begins(s).then_some(Peers { opener, other, has_handshake: s.syn })
+    begins(s).then_some((Peers { opener, other, has_handshake: s.syn }, way))
 }
 
 /// How long a closed connection is remembered, so that late copies of its segments begin nothing: as systems do.
