@@ -224,7 +224,7 @@ impl One {
             if reader.state == Reading::Search && !chunk.begins_segment && self.is_http {
                 return Ok(bytes.len());
             }
-            return self.begin(peers, way, chunk, bytes, 0, Begin::of(chunk), sink);
+            return self.begin(peers, way, chunk, bytes, 0, Begin::of(chunk), sink).map(|used| used.min(bytes.len()));
         }
         reader.begin.span.add(chunk.at);
         let is_sure = matches!(reader.state, Reading::Head { is_sure: true, .. });
