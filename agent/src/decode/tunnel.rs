@@ -66,7 +66,7 @@ fn erspan3(rest: &mut Rest<'_>) -> Result<Layer, Reason> {
     if header[11] & 1 != 0 {
         rest.skip(8)?;
     }
-    match header[10] >> 2 & 0x1f {
+    match (header[10] >> 2) & 0x1f {
         2 => Ok(Layer::Ip),
         _ => Ok(Layer::Ethernet),
     }

@@ -50,10 +50,11 @@ enum Unit {
     Binary(u32),
 }
 
-/// Type and length of the block that comes next.
+/// The block that comes next.
 struct Next {
     kind: u32,
-    len: u32,
+    /// Its length, with the bytes that fill it to a multiple of four; old writers did not count them.
+    len: usize,
 }
 
 impl Section {
@@ -77,14 +78,14 @@ impl Section {
                 self.pass(window, &next)?;
                 continue;
             }
-            if next.len as usize > budget::CAPTURE_BLOCK_BYTES {
+            if next.len > budget::CAPTURE_BLOCK_BYTES {
                 self.n_skipped += 1;
                 self.skip(window, &next)?;
                 continue;
             }
-            let block = window.peek(next.len as usize)?;
+            let block = window.peek(next.len)?;
             let Some((at, link, start, len, wire_len)) = self.packet(block) else {
-                if block.len() < next.len as usize {
+                if block.len() < next.len {
                     return Err(Trouble::Cut);
                 }
                 self.n_skipped += 1;
@@ -92,7 +93,7 @@ impl Section {
                 continue;
             };
             self.last = at;
-            let block = window.take(next.len as usize)?.ok_or(Trouble::Cut)?;
+            let block = window.take(next.len)?.ok_or(Trouble::Cut)?;
             let bytes = block.get(start..start + len).ok_or(Trouble::Cut)?;
             return Ok(Some(Found { at, link, bytes, wire_len }));
         }
@@ -115,10 +116,10 @@ impl Section {
             };
         }
         let (kind, len) = (self.u32(*kind), self.u32(*len));
-        if len < 12 || len % 4 != 0 {
+        if len < 12 {
             return Err(Trouble::Length(u64::from(len)));
         }
-        Ok(Some(Next { kind, len }))
+        Ok(Some(Next { kind, len: (len as usize).checked_next_multiple_of(4).unwrap_or(usize::MAX) }))
     }
 
     /// Passes a block that is no packet, and keeps what it says of later ones.
@@ -129,11 +130,11 @@ impl Section {
         if next.kind != INTERFACE {
             return self.skip(window, next);
         }
-        if next.len as usize > budget::CAPTURE_BLOCK_BYTES || self.interfaces.len() >= budget::CAPTURE_INTERFACES {
+        if next.len > budget::CAPTURE_BLOCK_BYTES || self.interfaces.len() >= budget::CAPTURE_INTERFACES {
             return Err(Trouble::Block(INTERFACE));
         }
         let is_big_endian = self.is_big_endian;
-        let block = window.take(next.len as usize)?.ok_or(Trouble::Cut)?;
+        let block = window.take(next.len)?.ok_or(Trouble::Cut)?;
         let Some(Block::InterfaceDescription(block)) = parse(is_big_endian, block) else {
             return Err(Trouble::Block(INTERFACE));
         };
@@ -147,7 +148,7 @@ impl Section {
     }
 
     fn skip(&self, window: &mut Window, next: &Next) -> Result<(), Trouble> {
-        if window.skip(u64::from(next.len))? { Ok(()) } else { Err(Trouble::Cut) }
+        if window.skip(next.len as u64)? { Ok(()) } else { Err(Trouble::Cut) }
     }
 
     /// Time, link type, place in the block, captured length and length on the wire; `None` for a block that contradicts
@@ -201,11 +202,11 @@ fn offset_s(options: &[PcapNGOption<'_>], is_big_endian: bool) -> i64 {
 impl Interface {
     /// Rounded down.
     fn time(&self, high: u32, low: u32) -> Timestamp {
-        let ticks = u64::from(high) << 32 | u64::from(low);
+        let ticks = (u64::from(high) << 32) | u64::from(low);
         let us = match self.unit {
             Unit::Micros(n) => ticks.saturating_mul(n),
             Unit::PerMicro(n) => ticks / n,
-            Unit::Binary(shift) => (u128::from(ticks) * 1_000_000 >> shift).try_into().unwrap_or(u64::MAX),
+            Unit::Binary(shift) => ((u128::from(ticks) * 1_000_000) >> shift).try_into().unwrap_or(u64::MAX),
         };
         let us = i64::try_from(us).unwrap_or(i64::MAX);
         Timestamp::from_micros(us.saturating_add(self.offset_s.saturating_mul(1_000_000)))
