@@ -3,20 +3,26 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pitot_agent::{
+    io::{BUFFER_BYTES, SNAPLEN},
+    packets::Network,
+};
 use pitot_model::{Timestamp, api::GroupBy, parse_duration};
 
 use crate::report;
 
 const LONG: &str = "\
 pitot tells, for every service, route and consumer of an HTTP API: how many requests, how slow, how broken, since when, \
-and because of whom. It reads access logs; nobody has to touch the application.
+and because of whom. It reads access logs and packets; nobody has to touch the application.
 
   pitot report access.log        percentiles, routes and consumers of a log, now
+  pitot report traffic.pcap      the same of captured packets
+  pitot top -i eth0 --port 80    a dashboard of what passes a network interface
   pitot top access.log           the same, as a dashboard that follows the file
   pitot demo                     a small API under traffic with incidents, watched";
 
 #[derive(Debug, Parser)]
-#[command(name = "pitot", version, about = "API observability from access logs", long_about = LONG)]
+#[command(name = "pitot", version, about = "API observability from access logs and packets", long_about = LONG)]
 #[command(arg_required_else_help = true, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -25,13 +31,13 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show a live dashboard of log files, in one process
+    /// Show a live dashboard of log files or a network interface, in one process
     Top(Top),
-    /// Read logs to their end and print a report
+    /// Read logs and captures to their end and print a report
     Report(Report),
     /// Print one line per transaction
     Replay(Replay),
-    /// Follow logs and ship what happens to a collector
+    /// Follow logs and interfaces, and ship what happens to a collector
     Agent(Agent),
     /// Take reports, keep them, detect anomalies, answer queries
     Collector(Collector),
@@ -55,11 +61,47 @@ pub(crate) enum Command {
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// Log files, or `-` for standard input; `report` and `replay` read gzip and zstd, too
-    #[arg(required = true, value_name = "SOURCE")]
+    /// Log files, packet captures (pcap, pcapng), or `-` for standard input; `report` and `replay` read gzip and zstd, too
+    #[arg(required_unless_present = "interfaces", value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) capturing: Capturing,
+}
+
+/// How packets are captured and read.
+#[derive(Debug, Args, Clone)]
+#[command(next_help_heading = "Packets")]
+pub(crate) struct Capturing {
+    /// Capture on this network interface, or `any`; may be repeated
+    #[arg(short = 'i', long = "interface", value_name = "INTERFACE")]
+    pub(crate) interfaces: Vec<String>,
+    /// Only connections with this TCP port, also in capture files; may be repeated
+    #[arg(long = "port", value_name = "PORT")]
+    pub(crate) ports: Vec<u16>,
+    /// Only packets that this filter of libpcap (BPF) lets pass, besides --port
+    #[arg(short = 'f', long, value_name = "FILTER", requires = "interfaces")]
+    pub(crate) bpf: Option<String>,
+    /// Bytes kept of each packet, 64 at least; all of it by default
+    #[arg(long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(64..=i64::from(SNAPLEN)))]
+    pub(crate) snaplen: u32,
+    /// MiB of the kernel's buffer per interface
+    #[arg(long, value_name = "MIB", default_value_t = BUFFER_BYTES >> 20, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) buffer: u32,
+    /// Read packets as they come, and not in tenths of a second
+    #[arg(long)]
+    pub(crate) immediate: bool,
+    /// Address or network of the monitored host: what others are asked is outbound; may be repeated. By default the
+    /// addresses of the interfaces; in files everything is inbound
+    #[arg(long = "local", value_name = "NETWORK")]
+    pub(crate) local: Vec<Network>,
+    /// How long a request may go unanswered before it counts as timed out
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "120s")]
+    pub(crate) answer_within: Duration,
+    /// User to become once the capture is open; by default who called sudo, else nobody
+    #[arg(long, value_name = "NAME", requires = "interfaces")]
+    pub(crate) user: Option<String>,
 }
 
 #[derive(Debug, Args, Clone)]
@@ -68,7 +110,7 @@ pub(crate) struct Reading {
     /// specifiers; detected from the lines when absent
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
-    /// Field of the log whose value is the consumer (nginx variable, header or JSON path)
+    /// Field of the log (nginx variable, header or JSON path) or request header whose value is the consumer
     #[arg(long, value_name = "FIELD")]
     pub(crate) consumer: Option<String>,
     /// Service of all transactions; by default the virtual host, or what the log names
@@ -113,6 +155,9 @@ pub(crate) struct Report {
     /// No colours
     #[arg(long)]
     pub(crate) no_color: bool,
+    /// How long to capture; by default until it is interrupted
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "interfaces")]
+    pub(crate) duration: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +170,9 @@ pub(crate) struct Replay {
     /// Transactions at most
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// How long to capture; by default until it is interrupted
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "interfaces")]
+    pub(crate) duration: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -61,7 +61,7 @@ pub struct Enricher {
 
 /// Stand for names of a transaction; the same until [`Enricher::make_room`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Numbers {
+pub struct Numbers {
     /// Of the method and the route together.
     pub(crate) route: Number,
     /// Of the evidence and the consumer together.

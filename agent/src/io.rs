@@ -4,13 +4,17 @@
 mod capture;
 mod daemon;
 mod feed;
+mod privileges;
 mod scan;
 mod secret;
 mod source;
 mod tail;
 
-pub use capture::{CAPTURE_MAGIC_LEN, CaptureFile, is_capture, is_capture_file};
+pub use capture::{
+    BUFFER_BYTES, CAPTURE_MAGIC_LEN, CaptureError, CaptureFile, Live, LiveSpec, SNAPLEN, is_capture, is_capture_file,
+};
 pub use daemon::{Daemon, Followed, Shipped, run};
-pub use scan::{Scan, ScanError, Scanned, scan};
+pub use privileges::{PrivilegeError, drop_privileges};
+pub use scan::{Input, Scan, ScanError, Scanned, scan};
 pub use secret::{SecretError, fresh_secret, load_secret};
 pub use source::{Piece, Pieces, SourceError, SourceSpec};

@@ -6,6 +6,7 @@ pub mod enrich;
 pub mod http;
 pub mod io;
 pub mod log;
+pub mod packets;
 pub mod parse;
 pub mod tcp;
 pub mod window;

@@ -3,7 +3,7 @@
 //! In: bytes that end at a line's end. Out: rows in a [`Batch`], or one call per record. Every line is counted: as a
 //! transaction or under the reason why it is none.
 
-use pitot_model::{Reason, TimeRange, Transaction};
+use pitot_model::{Coverage, Reason, TimeRange, Transaction};
 
 use crate::{
     budget,
@@ -89,7 +89,7 @@ fn lines(
         };
         match result {
             Err((reason, field, at)) => {
-                counts.add(reason);
+                counts.add(reason, 1);
                 if reason.is_loss() {
                     reject(batch, line, Invalid { line: number, reason, field, at, excerpt: String::new() }, wanted);
                 }
@@ -98,10 +98,10 @@ fn lines(
                 let enriched = enricher.enrich_numbered(&record);
                 let ended = || enriched.as_ref().map_or(record.time.unwrap_or_default(), |(t, _)| t.timing.ended());
                 if is_bounded && record.time.is_some() && !wanted.range.contains(ended()) {
-                    counts.add(Reason::OutOfRange);
+                    counts.add(Reason::OutOfRange, 1);
                 } else {
                     if let Err(reason) = enriched {
-                        counts.add(reason);
+                        counts.add(reason, 1);
                     }
                     visit(batch, number, &record, enriched);
                 }
@@ -112,7 +112,7 @@ fn lines(
     }
     batch.coverage.lines_read += number - first_line;
     batch.coverage.bytes_read += piece.len() as u64;
-    counts.flush(batch);
+    counts.move_to(&mut batch.coverage);
 }
 
 fn reject(batch: &mut Batch, line: &[u8], mut invalid: Invalid, wanted: Wanted) {
@@ -128,20 +128,22 @@ fn reject(batch: &mut Batch, line: &[u8], mut invalid: Invalid, wanted: Wanted) 
 }
 
 /// Reasons of a piece; a map lookup a line would cost more than parsing.
-#[derive(Default)]
-struct Counts(Vec<(Reason, u64)>);
+#[derive(Debug, Default)]
+pub(crate) struct Counts(Vec<(Reason, u64)>);
 
 impl Counts {
-    fn add(&mut self, reason: Reason) {
+    #[inline]
+    pub(crate) fn add(&mut self, reason: Reason, n: u64) {
         match self.0.iter_mut().find(|(r, _)| *r == reason) {
-            Some((_, n)) => *n += 1,
-            None => self.0.push((reason, 1)),
+            Some((_, count)) => *count += n,
+            None => self.0.push((reason, n)),
         }
     }
 
-    fn flush(self, batch: &mut Batch) {
-        for (reason, n) in self.0 {
-            batch.coverage.add(reason, n);
+    /// Adds them to a coverage, and begins at zero again.
+    pub(crate) fn move_to(&mut self, coverage: &mut Coverage) {
+        for (reason, n) in &mut self.0 {
+            coverage.add(*reason, std::mem::take(n));
         }
     }
 }

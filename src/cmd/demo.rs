@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use pitot_agent::{
     enrich::Settings,
     io::{Daemon, Followed, Scan, Shipped, SourceSpec, scan},
+    packets,
     parse::Wanted,
     window::{Limits, Summary},
 };
@@ -245,7 +246,11 @@ fn tell(ended: &Ended, log: &Path) -> anyhow::Result<bool> {
     let specs = [SourceSpec { path: log.to_owned(), format: None, consumer: None }];
     let wanted = Wanted { range: TimeRange::ALL, keep_rejected: false };
     let mut summary = Summary::default();
-    let scanned = scan(&specs, &Scan { settings: settings(), wanted, threads: 1 }, |batch| summary.add(batch))?;
+    let scanned = scan(
+        &specs,
+        &Scan { settings: settings(), wanted, packets: packets::Options::default(), threads: 1 },
+        |batch| summary.add(batch),
+    )?;
     let doc = summary.document(env!("CARGO_PKG_VERSION"), scanned.sources, Limits { routes: 12, consumers: 10 });
     let is_terminal = std::io::stdout().is_terminal();
     let style = report::style(is_terminal, is_terminal);

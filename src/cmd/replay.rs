@@ -3,62 +3,145 @@
 //! Without `--raw` it prints what pitot keeps: no paths but their routes, no addresses beside the consumer, no keys.
 //! Responses whose request could not be read are printed too, with `"method": null`.
 
+mod wire;
+
 use std::{
-    io::{BufWriter, Write},
+    io::{BufWriter, StdoutLock, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use pitot_agent::{
-    enrich::Enricher,
-    io::Pieces,
+    enrich::{Enricher, Settings},
+    io::{CaptureFile, Input, Pieces},
     log::{Record, Text},
-    parse::{Line, each_line},
+    packets::{Options, Packets},
+    parse::{Line, Wanted, each_line},
     window::Batch,
 };
-use pitot_model::{Coverage, Transaction};
+use pitot_model::{Coverage, Reason, Transaction};
 use serde_json::{Map, Value};
 
+use self::wire::WirePrinter;
 use super::sources;
 use crate::cli::Replay;
 
 pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
     let reading = &args.sources.reading;
-    let mut enricher = Enricher::new(sources::settings(reading)?);
-    let wanted = sources::wanted(reading, false);
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut printer =
-        Printer { raw: reading.raw, json: args.json, left: args.limit.unwrap_or(u64::MAX), scratch: Vec::new() };
-    let (mut coverage, mut batch, mut result) = (Coverage::default(), Batch::default(), Ok(()));
+    let settings = sources::settings(reading)?;
+    let mut replay = Replaying {
+        wanted: sources::wanted(reading, false),
+        packets: sources::packets(&args.sources),
+        out: BufWriter::new(std::io::stdout().lock()),
+        left: args.limit.unwrap_or(u64::MAX),
+        coverage: Coverage::default(),
+        settings,
+        args,
+    };
     for spec in sources::specs(&args.sources.sources, reading)? {
-        let mut pieces = Pieces::open(&spec)?;
-        let (mut buffer, mut line) = (Vec::new(), 1);
-        while let Some(piece) = pieces.next(buffer)? {
-            batch.clear();
-            each_line(&piece.bytes, line, &piece.format, &mut enricher, wanted, &mut batch, |_, number, parsed| {
-                if result.is_ok() {
-                    result = printer.print(number, &parsed, &mut out);
-                }
-            });
-            std::mem::replace(&mut result, Ok(()))?;
-            line += batch.coverage.lines_read;
-            coverage.merge(&batch.coverage);
-            buffer = piece.bytes;
-            if printer.left == 0 {
-                out.flush()?;
-                return Ok(ExitCode::SUCCESS);
-            }
+        match Input::open(&spec)? {
+            Input::Log(pieces) => replay.log(pieces)?,
+            Input::Capture(file) => replay.capture(file)?,
+        }
+        if replay.left == 0 {
+            replay.out.flush()?;
+            return Ok(ExitCode::SUCCESS);
         }
     }
-    out.flush()?;
-    tell_skipped(&coverage);
+    replay.out.flush()?;
+    tell_skipped(&replay.coverage);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every line that is no record is counted.
+/// Sources, one after another.
+struct Replaying<'a> {
+    args: &'a Replay,
+    settings: Arc<Settings>,
+    wanted: Wanted,
+    packets: Options,
+    out: BufWriter<StdoutLock<'static>>,
+    left: u64,
+    coverage: Coverage,
+}
+
+impl Replaying<'_> {
+    fn log(&mut self, mut pieces: Pieces) -> anyhow::Result<()> {
+        let (raw, json) = (self.args.sources.reading.raw, self.args.json);
+        let mut enricher = Enricher::new(self.settings.clone());
+        let mut printer = Printer { raw, json, left: self.left, scratch: Vec::new() };
+        let (mut batch, mut result) = (Batch::default(), Ok(()));
+        let (mut buffer, mut line) = (Vec::new(), 1);
+        while let Some(piece) = pieces.next(buffer)? {
+            batch.clear();
+            let out = &mut self.out;
+            each_line(
+                &piece.bytes,
+                line,
+                &piece.format,
+                &mut enricher,
+                self.wanted,
+                &mut batch,
+                |_, number, parsed| {
+                    if result.is_ok() {
+                        result = printer.print(number, &parsed, out);
+                    }
+                },
+            );
+            std::mem::replace(&mut result, Ok(()))?;
+            line += batch.coverage.lines_read;
+            self.coverage.merge(&batch.coverage);
+            buffer = piece.bytes;
+            if printer.left == 0 {
+                break;
+            }
+        }
+        self.left = printer.left;
+        Ok(())
+    }
+
+    fn capture(&mut self, mut file: CaptureFile) -> anyhow::Result<()> {
+        let mut packets = self.packets()?;
+        let result = loop {
+            match file.next() {
+                Ok(Some(frame)) => packets.push(&frame),
+                Ok(None) => break Ok(()),
+                // What came before is worth to be shown.
+                Err(error) => break Err(error),
+            }
+            if packets.visitor().is_done() {
+                break Ok(());
+            }
+        };
+        packets.finish();
+        packets.count(Reason::PacketMalformed, file.n_skipped());
+        self.take_back(packets)?;
+        Ok(result?)
+    }
+
+    fn packets(&mut self) -> anyhow::Result<Packets<WirePrinter>> {
+        self.out.flush()?;
+        let (raw, json) = (self.args.sources.reading.raw, self.args.json);
+        let printer = WirePrinter::new(raw, json, self.left);
+        Ok(Packets::new(self.settings.clone(), self.packets.clone(), printer))
+    }
+
+    fn take_back(&mut self, mut packets: Packets<WirePrinter>) -> anyhow::Result<()> {
+        self.coverage.merge(&packets.take_coverage());
+        self.left = packets.into_visitor().finish()?;
+        Ok(())
+    }
+}
+
+/// Every line and packet that is no record is counted.
 fn tell_skipped(coverage: &Coverage) {
     let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
     if !reasons.is_empty() {
-        let _ = writeln!(std::io::stderr(), "pitot: {} lines: {}", coverage.lines_read, reasons.join(", "));
+        let read = match (coverage.lines_read, coverage.packets_read) {
+            (lines, 0) => format!("{lines} lines"),
+            (0, packets) => format!("{packets} packets"),
+            (lines, packets) => format!("{lines} lines, {packets} packets"),
+        };
+        let _ = writeln!(std::io::stderr(), "pitot: {read}: {}", reasons.join(", "));
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     let scanning = Scan {
         settings: sources::settings(reading)?,
         wanted: sources::wanted(reading, args.invalid.is_some()),
+        packets: sources::packets(&args.sources),
         threads: args.threads.max(1),
     };
     for output in [&args.invalid, &args.html].into_iter().flatten() {

@@ -9,13 +9,15 @@ use std::{
 use anyhow::Context as _;
 use pitot_agent::{
     enrich::{Pseudonyms, Settings, Template, Templates},
+    http,
     io::{SourceSpec, fresh_secret, load_secret},
     log::Format,
+    packets::{Local, Options},
     parse::Wanted,
 };
 use pitot_model::{TimeRange, Timestamp};
 
-use crate::cli::Reading;
+use crate::cli::{Reading, Sources};
 
 /// Service of transactions whose log names none.
 pub(crate) const DEFAULT_SERVICE: &str = "default";
@@ -25,6 +27,23 @@ pub(crate) fn specs(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Vec<
     let spec =
         |path: &PathBuf| SourceSpec { path: path.clone(), format: format.clone(), consumer: reading.consumer.clone() };
     Ok(paths.iter().map(spec).collect())
+}
+
+/// How packets are read.
+pub(crate) fn packets(args: &Sources) -> Options {
+    let Sources { reading, capturing, .. } = args;
+    Options {
+        local: Local::new(capturing.local.clone()),
+        ports: capturing.ports.clone(),
+        range: wanted(reading, false).range,
+        http: http::Limits {
+            answer_within: capturing.answer_within,
+            consumer_header: reading.consumer.as_deref().unwrap_or_default().to_ascii_lowercase(),
+            ..http::Limits::default()
+        },
+        // Who chooses connections must not know where they are kept.
+        seed: fresh_secret().ok().and_then(|s| s.first_chunk().copied()).map_or(0, u64::from_le_bytes),
+    }
 }
 
 pub(crate) fn compile(format: &str) -> anyhow::Result<Format> {

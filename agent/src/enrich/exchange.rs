@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use pitot_model::{Direction, Evidence, Protocol, Timing, Transaction, budget};
+use pitot_model::{Direction, Evidence, Protocol, Status, Timing, Transaction, budget};
 
 use super::{
     Enricher, Number, Numbers,
@@ -49,7 +49,7 @@ impl Enricher {
             consumer,
             evidence,
             protocol: exchange.protocol,
-            status: exchange.status,
+            status: status(exchange),
             request_bytes: exchange.request_bytes,
             response_bytes: exchange.response_bytes,
             direction,
@@ -115,6 +115,15 @@ impl Enricher {
     }
 }
 
+/// The code of a call that failed by gRPC's count; HTTP says 200 then.
+#[inline]
+fn status(exchange: &Exchange<'_>) -> Status {
+    match exchange.grpc_status {
+        Some(code) if code != 0 => Status::grpc(code),
+        _ => exchange.status,
+    }
+}
+
 /// Whether a host is a name or an address, and not what somebody put there to be seen.
 fn is_host(host: &[u8]) -> bool {
     let of_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%');
@@ -139,7 +148,7 @@ fn is_procedure(path: &[u8]) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use pitot_model::{Status, Timestamp};
+    use pitot_model::Timestamp;
 
     use super::*;
     use crate::{

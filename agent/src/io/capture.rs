@@ -1,5 +1,7 @@
-//! Where frames come from.
+//! Where frames come from: files, or the interfaces of this machine.
 
 mod file;
+mod live;
 
 pub use file::{CAPTURE_MAGIC_LEN, CaptureFile, is_capture, is_capture_file};
+pub use live::{BUFFER_BYTES, CaptureError, Live, LiveSpec, SNAPLEN};

@@ -1,7 +1,8 @@
 //! Reading sources to their end, on one thread or many, with the same result.
 //!
-//! In: sources. Out: batches, handed to the caller in the order of the source. Pieces are parsed on worker threads and put
-//! back in order, so nothing that is counted depends on how many there are.
+//! In: sources. Out: batches, handed to the caller in the order of the source. Pieces of logs are parsed on worker threads
+//! and put back in order, so nothing that is counted depends on how many there are. Captures, where everything depends on
+//! what came before, are read on one.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +13,24 @@ use std::{
     thread,
 };
 
-use pitot_model::api::Source;
+use pitot_model::{Reason, api::Source};
 
-use super::source::{Piece, Pieces, SourceError, SourceSpec};
+use super::{
+    capture::{CaptureFile, is_capture_file},
+    source::{Piece, Pieces, SourceError, SourceSpec},
+};
 use crate::{
     enrich::{Enricher, Settings},
+    packets::{Options, Packets},
     parse::{Wanted, parse_piece},
     window::{Batch, Invalid},
 };
+
+/// Transactions of a capture that are handed on together.
+const ROWS: usize = 16 << 10;
+
+/// Packets after which they are handed on, however few they are.
+const PACKETS: u64 = 1 << 18;
 
 /// How to read.
 #[derive(Clone)]
@@ -28,6 +39,8 @@ pub struct Scan {
     pub settings: Arc<Settings>,
     /// What is wanted of the sources.
     pub wanted: Wanted,
+    /// How captures are read; their range is that of `wanted`.
+    pub packets: Options,
     /// Threads that parse; at least one.
     pub threads: usize,
 }
@@ -46,38 +59,102 @@ pub struct Scanned {
 /// A source that could not be read at all.
 pub type ScanError = SourceError;
 
-/// Reads all sources, one after another, and gives every batch to `sink`, with the bytes that its piece had.
+/// A source that is open.
+pub enum Input {
+    /// Lines of a log.
+    Log(Pieces),
+    /// Packets.
+    Capture(CaptureFile),
+}
+
+impl Input {
+    /// Opens a source: a capture is told by its first bytes, and everything else is a log.
+    ///
+    /// # Errors
+    /// What opening it can bring.
+    pub fn open(spec: &SourceSpec) -> Result<Self, SourceError> {
+        Ok(match is_capture_file(&spec.path)? {
+            true => Self::Capture(CaptureFile::open(&spec.path)?),
+            false => Self::Log(Pieces::open(spec)?),
+        })
+    }
+}
+
+/// Reads all sources, one after another, and gives every batch to `sink`.
 pub fn scan(specs: &[SourceSpec], scan: &Scan, mut sink: impl FnMut(&Batch)) -> Result<Scanned, ScanError> {
     let mut out = Scanned::default();
     // All are opened first: a wrong name should not be told after minutes of reading.
-    let sources: Vec<Pieces> = specs.iter().map(Pieces::open).collect::<Result<_, _>>()?;
-    for mut pieces in sources {
-        let mut lines = 0;
-        let mut found = None;
-        let mut note = |batch: &Batch| {
-            if let (None, Some(invalid)) = (&found, &batch.invalid) {
-                found = Some(Invalid { line: lines + invalid.line, ..invalid.clone() });
-            }
-            lines += batch.coverage.lines_read;
-            sink(batch);
-        };
-        let result = if scan.threads > 1 {
-            on_threads(&mut pieces, scan, &mut note)
-        } else {
-            on_this_thread(&mut pieces, scan, &mut note)
+    let sources: Vec<Input> = specs.iter().map(Input::open).collect::<Result<_, _>>()?;
+    for input in sources {
+        let result = match input {
+            Input::Log(pieces) => scan_log(pieces, scan, &mut sink, &mut out),
+            Input::Capture(file) => scan_capture(file, scan, &mut sink, &mut out),
         };
         if let Err(error) = result {
             let mut batch = Batch::default();
-            batch.coverage.add(pitot_model::Reason::SourceBroken, 1);
+            batch.coverage.add(Reason::SourceBroken, 1);
             sink(&batch);
             out.broken.push(error);
         }
-        let name = pieces.name().to_owned();
-        out.invalid = out.invalid.take().or(found.map(|invalid| (name.clone(), invalid)));
-        let (format, detected) = (pieces.format().describe(), pieces.is_detected());
-        out.sources.push(Source { name, format, detected, lines });
     }
     Ok(out)
+}
+
+fn scan_log(
+    mut pieces: Pieces,
+    scan: &Scan,
+    sink: &mut impl FnMut(&Batch),
+    out: &mut Scanned,
+) -> Result<(), SourceError> {
+    let mut lines = 0;
+    let mut found = None;
+    let mut note = |batch: &Batch| {
+        if let (None, Some(invalid)) = (&found, &batch.invalid) {
+            found = Some(Invalid { line: lines + invalid.line, ..invalid.clone() });
+        }
+        lines += batch.coverage.lines_read;
+        sink(batch);
+    };
+    let result = if scan.threads > 1 {
+        on_threads(&mut pieces, scan, &mut note)
+    } else {
+        on_this_thread(&mut pieces, scan, &mut note)
+    };
+    let name = pieces.name().to_owned();
+    out.invalid = out.invalid.take().or(found.map(|invalid| (name.clone(), invalid)));
+    let (format, detected) = (pieces.format().describe(), pieces.is_detected());
+    out.sources.push(Source { name, format, detected, lines });
+    result
+}
+
+fn scan_capture(
+    mut file: CaptureFile,
+    scan: &Scan,
+    sink: &mut impl FnMut(&Batch),
+    out: &mut Scanned,
+) -> Result<(), SourceError> {
+    let options = Options { range: scan.wanted.range, ..scan.packets.clone() };
+    let mut packets = Packets::new(scan.settings.clone(), options, Batch::default());
+    let (mut n_packets, mut n_handed_on, mut empty) = (0, 0, Batch::default());
+    let result = loop {
+        match file.next() {
+            Ok(Some(frame)) => packets.push(&frame),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        n_packets += 1;
+        if packets.visitor().len() >= ROWS || n_packets - n_handed_on >= PACKETS {
+            n_handed_on = n_packets;
+            empty = packets.take_batch(empty);
+            sink(&empty);
+        }
+    };
+    packets.finish();
+    packets.count(Reason::PacketMalformed, file.n_skipped());
+    sink(&packets.take_batch(empty));
+    let name = file.name().to_owned();
+    out.sources.push(Source { name, format: file.describe(), detected: true, lines: n_packets });
+    result
 }
 
 fn on_this_thread(pieces: &mut Pieces, scan: &Scan, sink: &mut impl FnMut(&Batch)) -> Result<(), SourceError> {

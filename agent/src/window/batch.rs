@@ -86,6 +86,14 @@ impl Batch {
         self.rejected.clear();
     }
 
+    /// Forgets the transactions, and counts them as dropped.
+    pub(crate) fn drop_rows(&mut self) {
+        let (dropped, mut coverage) = (self.len() as u64, std::mem::take(&mut self.coverage));
+        coverage.add(Reason::BatchDropped, dropped);
+        self.clear();
+        self.coverage = coverage;
+    }
+
     /// Transactions in it.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -1,0 +1,379 @@
+//! Live capture: what the kernel sees pass on network interfaces, through libpcap.
+//!
+//! In: names of interfaces, ports, a filter. Out: [`Frame`]s with the kernel's timestamps, and how many the kernel dropped.
+//! All interfaces are read by one owner on one thread, so that a packet which passes two of them is seen as the
+//! retransmission that it looks like, and is counted once.
+
+use std::{
+    fmt::Write as _,
+    net::IpAddr,
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
+
+use pcap::{Active, Capture, Device};
+use pitot_model::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tracing::{info, warn};
+
+use crate::decode::{Frame, LinkType};
+
+/// Bytes of the kernel's buffer per interface: with all else, a busy agent stays below 96 MiB. At a million packets per
+/// second it holds some 30 ms, which is how long this process may be kept from running.
+pub const BUFFER_BYTES: u32 = 32 << 20;
+
+/// Bytes kept of a packet: all of it, also where the card joins segments (64 KiB and a header). Bodies are not looked at, but
+/// behind them in the same segment the next head, chunk or HTTP/2 frame begins.
+pub const SNAPLEN: u32 = 256 << 10;
+
+/// How long the kernel gathers packets before it wakes us.
+const GATHER_MS: i32 = 100;
+/// The same where freshness counts more than the processor.
+const IMMEDIATE_MS: i32 = 1;
+/// Packets of one interface before the others have their turn.
+const TURN: usize = 4096;
+/// Time between two looks for an interface that went away.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// The pseudo interface of Linux that stands for all.
+const ANY: &str = "any";
+/// LINKTYPE_ETHERNET.
+const ETHERNET: u16 = 1;
+
+/// What to capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSpec {
+    /// Name of the interface, or `any`.
+    pub interface: String,
+    /// TCP ports of the servers; empty for all.
+    pub ports: Vec<u16>,
+    /// Filter in libpcap's language, besides the ports; empty for none.
+    pub filter: String,
+    /// Bytes kept of each packet.
+    pub snaplen: u32,
+    /// Bytes of the kernel's buffer.
+    pub buffer_bytes: u32,
+    /// Whether packets are read as they come, and not in tenths of a second.
+    pub is_immediate: bool,
+}
+
+impl LiveSpec {
+    /// All that passes an interface.
+    pub fn new(interface: impl Into<String>) -> Self {
+        Self {
+            interface: interface.into(),
+            ports: Vec::new(),
+            filter: String::new(),
+            snaplen: SNAPLEN,
+            buffer_bytes: BUFFER_BYTES,
+            is_immediate: false,
+        }
+    }
+
+    /// The filter for the kernel. Fragments behind the first of a datagram have no ports: all that can hold TCP pass. On
+    /// Ethernet, what has a VLAN tag passes, too.
+    fn program(&self, link: LinkType) -> String {
+        let mut text = String::new();
+        if !self.ports.is_empty() {
+            for (i, port) in self.ports.iter().enumerate() {
+                let _ = write!(text, "{}tcp port {port}", if i > 0 { " or " } else { "" });
+            }
+            text.push_str(" or (ip proto 6 and ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] == 44)");
+        }
+        if !self.filter.trim().is_empty() {
+            text = if text.is_empty() { self.filter.clone() } else { format!("({}) and ({text})", self.filter) };
+        }
+        // `vlan` moves all that is behind it in the program.
+        if link.0 == ETHERNET && !self.ports.is_empty() { format!("({text}) or (vlan and ({text}))") } else { text }
+    }
+}
+
+/// A capture that cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CaptureError {
+    /// Not allowed.
+    #[error(
+        "cannot capture on `{interface}`: permission denied; grant CAP_NET_RAW: `sudo setcap cap_net_raw=ep {program}`, \
+         or run as root"
+    )]
+    Permission {
+        /// Interface as given.
+        interface: String,
+        /// Path of this program.
+        program: String,
+    },
+    /// Not there.
+    #[error("cannot capture on `{interface}`: there is no such interface; there are {known}")]
+    Unknown {
+        /// Interface as given.
+        interface: String,
+        /// Names of all that are there.
+        known: String,
+    },
+    /// The filter is wrong.
+    #[error("cannot capture on `{interface}`: filter `{filter}`: {error}; see `man pcap-filter`")]
+    Filter {
+        /// Interface as given.
+        interface: String,
+        /// Filter as given.
+        filter: String,
+        /// What libpcap says.
+        error: String,
+    },
+    /// Anything else.
+    #[error("cannot capture on `{interface}`: {error}")]
+    Other {
+        /// Interface as given.
+        interface: String,
+        /// What libpcap says.
+        error: String,
+    },
+}
+
+/// Open captures on some interfaces.
+pub struct Live {
+    taps: Vec<Tap>,
+}
+
+/// One interface.
+struct Tap {
+    spec: LiveSpec,
+    /// `None` while the interface is away.
+    capture: Option<Capture<Active>>,
+    link: LinkType,
+    /// Packets that the kernel and the interface had dropped when last asked; they start anew at zero when it is opened.
+    dropped: (u32, u32),
+    /// When to look for an interface that is away.
+    retry: Instant,
+    trouble: String,
+}
+
+impl Live {
+    /// Opens all of them, or none.
+    ///
+    /// # Errors
+    /// The first that cannot be opened.
+    pub fn open(specs: &[LiveSpec]) -> Result<Self, CaptureError> {
+        Ok(Self { taps: specs.iter().map(Tap::open).collect::<Result<_, _>>()? })
+    }
+
+    /// Captures other ports from now on.
+    ///
+    /// # Errors
+    /// [`CaptureError::Filter`].
+    pub fn set_ports(&mut self, ports: &[u16]) -> Result<(), CaptureError> {
+        self.taps.iter_mut().try_for_each(|tap| {
+            tap.spec.ports = ports.to_vec();
+            tap.set_filter()
+        })
+    }
+
+    /// Addresses of the interfaces: what is sent to them is inbound.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let names: Vec<&str> = self.taps.iter().map(|t| t.spec.interface.as_str()).collect();
+        let devices = Device::list().unwrap_or_default();
+        let ours = devices.iter().filter(|d| names.contains(&ANY) || names.contains(&d.name.as_str()));
+        ours.flat_map(|d| d.addresses.iter().map(|a| a.addr)).collect()
+    }
+
+    /// Interfaces and how their frames begin, for people.
+    pub fn describe(&self) -> String {
+        let names: Vec<_> = self.taps.iter().map(|t| t.spec.interface.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// Gives what was captured, and waits for it at most this long. How many packets there were.
+    pub fn read(&mut self, patience: Duration, mut visit: impl FnMut(&Frame<'_>)) -> usize {
+        let mut n = 0;
+        for tap in &mut self.taps {
+            n += tap.read(&mut visit);
+        }
+        if n == 0 {
+            self.wait(patience);
+        }
+        n
+    }
+
+    /// Packets that kernel and interfaces dropped since the last call.
+    pub fn take_dropped(&mut self) -> u64 {
+        self.taps.iter_mut().map(Tap::take_dropped).sum()
+    }
+
+    /// Until there is something to read. Interfaces that are away are not waited for.
+    fn wait(&self, patience: Duration) {
+        let open = || self.taps.iter().filter_map(|t| t.capture.as_ref());
+        let mut fds: Vec<PollFd<'_>> =
+            open().map(|capture| PollFd::from_borrowed_fd(capture.as_fd(), PollFlags::IN)).collect();
+        let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
+        // An interrupted wait is as good as one that is over.
+        let _ = poll(&mut fds, Some(&timeout));
+    }
+}
+
+impl Tap {
+    fn open(spec: &LiveSpec) -> Result<Self, CaptureError> {
+        let (capture, link) = activate(spec)?;
+        let mut tap = Self {
+            spec: spec.clone(),
+            capture: Some(capture),
+            link,
+            dropped: (0, 0),
+            retry: Instant::now(),
+            trouble: String::new(),
+        };
+        tap.set_filter()?;
+        Ok(tap)
+    }
+
+    fn set_filter(&mut self) -> Result<(), CaptureError> {
+        let program = self.spec.program(self.link);
+        let Some(capture) = self.capture.as_mut().filter(|_| !program.is_empty()) else { return Ok(()) };
+        capture.filter(&program, true).map_err(|error| CaptureError::Filter {
+            interface: self.spec.interface.clone(),
+            filter: if self.spec.filter.is_empty() { program } else { self.spec.filter.clone() },
+            error: text(&error),
+        })
+    }
+
+    fn read(&mut self, visit: &mut impl FnMut(&Frame<'_>)) -> usize {
+        let link = self.link;
+        let Some(capture) = &mut self.capture else {
+            self.look_again();
+            return 0;
+        };
+        let read = capture.dispatch(Some(TURN), |packet| {
+            let ts = packet.header.ts;
+            visit(&Frame {
+                at: Timestamp::from_secs(ts.tv_sec) + Duration::from_micros(ts.tv_usec as u64),
+                link,
+                bytes: packet.data,
+                wire_len: packet.header.len,
+            });
+        });
+        match read {
+            Ok(n) => n,
+            Err(pcap::Error::TimeoutExpired) => 0,
+            Err(error) => {
+                self.lose(&text(&error));
+                0
+            }
+        }
+    }
+
+    /// The interface went away. It may come again, as files do.
+    fn lose(&mut self, error: &str) {
+        warn!(interface = self.spec.interface, error, "capture broke off; waiting for the interface");
+        self.capture = None;
+        self.trouble.clear();
+        self.retry = Instant::now() + RETRY_EVERY;
+    }
+
+    fn look_again(&mut self) {
+        if Instant::now() < self.retry {
+            return;
+        }
+        self.retry = Instant::now() + RETRY_EVERY;
+        match Self::open(&self.spec) {
+            Ok(tap) => {
+                info!(interface = self.spec.interface, "capturing again");
+                *self = tap;
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if error != self.trouble {
+                    warn!(error, "cannot capture; trying on, a restart helps where privileges were given up");
+                    self.trouble = error;
+                }
+            }
+        }
+    }
+
+    fn take_dropped(&mut self) -> u64 {
+        let Some(stat) = self.capture.as_mut().and_then(|c| c.stats().ok()) else { return 0 };
+        let (kernel, interface) = self.dropped;
+        self.dropped = (stat.dropped, stat.if_dropped);
+        // Both wrap.
+        u64::from(stat.dropped.wrapping_sub(kernel)) + u64::from(stat.if_dropped.wrapping_sub(interface))
+    }
+}
+
+fn activate(spec: &LiveSpec) -> Result<(Capture<Active>, LinkType), CaptureError> {
+    let failed = |error: pcap::Error| why(&spec.interface, &error);
+    let bounded = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let capture = Capture::from_device(spec.interface.as_str())
+        .map_err(failed)?
+        .snaplen(bounded(spec.snaplen))
+        .buffer_size(bounded(spec.buffer_bytes))
+        // Not libpcap's immediate mode: its buffers have room for a whole `snaplen` per packet, so few fit.
+        .timeout(if spec.is_immediate { IMMEDIATE_MS } else { GATHER_MS })
+        .open()
+        .map_err(failed)?
+        .setnonblock()
+        .map_err(failed)?;
+    let link = LinkType(u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX));
+    Ok((capture, link))
+}
+
+fn why(interface: &str, error: &pcap::Error) -> CaptureError {
+    let (interface, error) = (interface.to_owned(), text(error));
+    let says = |words: &[&str]| words.iter().any(|w| error.to_ascii_lowercase().contains(w));
+    if says(&["permission", "not permitted"]) {
+        let program = std::env::current_exe().map_or("/usr/bin/pitot".into(), |p| p.display().to_string());
+        return CaptureError::Permission { interface, program };
+    }
+    if says(&["no such device", "does not exist", "not found"]) {
+        let devices = Device::list().unwrap_or_default();
+        let is_ours = |d: &&Device| !d.name.starts_with("dbus") && !d.name.starts_with("nf");
+        let known: Vec<_> = devices.iter().filter(is_ours).map(|d| format!("`{}`", d.name)).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return CaptureError::Unknown { interface, known };
+    }
+    CaptureError::Other { interface, error }
+}
+
+/// What libpcap says, without the crate's prefix.
+fn text(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pcap::Linktype;
+
+    use super::*;
+
+    #[test]
+    fn filters_keep_tags_and_fragments() {
+        let ports = LiveSpec { ports: vec![80, 8080], ..LiveSpec::new("eth0") };
+        let text = ports.program(LinkType(113));
+        assert_eq!(
+            text,
+            "tcp port 80 or tcp port 8080 or (ip proto 6 and ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] == 44)"
+        );
+        assert_eq!(ports.program(LinkType(ETHERNET)), format!("({text}) or (vlan and ({text}))"));
+        let both = LiveSpec { filter: "host 10.0.0.1".into(), ..ports };
+        assert_eq!(both.program(LinkType(113)), format!("(host 10.0.0.1) and ({text})"));
+        assert_eq!(LiveSpec { ports: Vec::new(), ..both }.program(LinkType(ETHERNET)), "host 10.0.0.1");
+        assert_eq!(LiveSpec::new("lo").program(LinkType(ETHERNET)), "");
+    }
+
+    #[test]
+    fn libpcap_understands_the_filters() {
+        for link in [ETHERNET, 113, 101] {
+            let spec = LiveSpec { ports: vec![80], filter: "not host 10.0.0.1".into(), ..LiveSpec::new("x") };
+            let dead = Capture::dead(Linktype(link.into())).unwrap();
+            assert!(dead.compile(&spec.program(LinkType(link)), true).is_ok(), "{link}");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let of = |text: &str| why("lo0x", &pcap::Error::PcapError(text.to_owned())).to_string();
+        let denied = of("You don't have permission to perform this capture (socket: Operation not permitted)");
+        assert!(denied.contains("sudo setcap cap_net_raw=ep /") && denied.contains("run as root"), "{denied}");
+        assert!(of("lo0x: No such device exists").contains("there are "), "the interfaces are listed");
+        assert_eq!(of("cosmic rays"), "cannot capture on `lo0x`: cosmic rays");
+    }
+}

@@ -1,0 +1,141 @@
+//! One line per exchange that was seen on the wire. In: exchanges with their transactions. Out: JSON lines or text.
+//!
+//! Without `--raw` there are no addresses, no targets and no keys: what pitot keeps.
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use pitot_agent::{decode::Endpoint, enrich::Numbers, http::Exchange, packets::Visit};
+use pitot_model::{Timestamp, Transaction, show_duration};
+use serde::Serialize;
+
+/// Prints every exchange that it is shown.
+pub(super) struct WirePrinter {
+    out: BufWriter<Stdout>,
+    raw: bool,
+    json: bool,
+    /// How many more are wanted.
+    left: u64,
+    /// The first write that failed.
+    error: Option<io::Error>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    ts_request: Timestamp,
+    ts_response: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+    method: String,
+    host: Option<String>,
+    path: String,
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc_status: Option<u32>,
+    outcome: &'static str,
+    request_body_len: u64,
+    response_body_len: u64,
+    duration_ms: Option<f64>,
+    ttfb_ms: Option<f64>,
+    protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    h2_stream: Option<u32>,
+    is_stream: bool,
+    damaged: bool,
+    direction: &'static str,
+    service: &'a str,
+    version: &'a str,
+    route: &'a str,
+    consumer: &'a str,
+    evidence: &'static str,
+}
+
+impl Visit for WirePrinter {
+    fn visit(&mut self, exchange: &Exchange<'_>, transaction: &Transaction<'_>, _: Numbers) {
+        if self.is_done() {
+            return;
+        }
+        self.left -= 1;
+        if let Err(error) = self.print(exchange, transaction) {
+            self.error = Some(error);
+        }
+    }
+}
+
+impl WirePrinter {
+    /// Prints to standard output, at most `left` lines.
+    pub(super) fn new(raw: bool, json: bool, left: u64) -> Self {
+        Self { out: BufWriter::new(io::stdout()), raw, json, left, error: None }
+    }
+
+    /// Whether nothing more will be printed.
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0 || self.error.is_some()
+    }
+
+    /// Writes what is buffered.
+    pub(super) fn flush(&mut self) {
+        if let (None, Err(error)) = (&self.error, self.out.flush()) {
+            self.error = Some(error);
+        }
+    }
+
+    /// Writes what is buffered. How many more lines are wanted, or why not all could be written.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
+        self.flush();
+        self.error.map_or(Ok(self.left), Err)
+    }
+
+    fn print(&mut self, exchange: &Exchange<'_>, transaction: &Transaction<'_>) -> io::Result<()> {
+        let line = self.line(exchange, transaction);
+        if self.json {
+            serde_json::to_writer(&mut self.out, &line)?;
+            return self.out.write_all(b"\n");
+        }
+        let status = exchange.status.to_string();
+        let duration = transaction.timing.duration().map_or("-".to_owned(), show_duration);
+        let what = [line.method.as_str(), &line.path, line.consumer].map(plain);
+        writeln!(self.out, "{}  {}  {status}  {duration:>8}  {}", line.ts_request, plain(line.service), what.join("  "))
+    }
+
+    fn line<'a>(&self, exchange: &Exchange<'_>, t: &'a Transaction<'_>) -> Line<'a> {
+        let address = |e: Endpoint| self.raw.then(|| std::net::SocketAddr::new(e.ip, e.port).to_string());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let ms = |d: std::time::Duration| d.as_micros() as f64 / 1e3;
+        Line {
+            ts_request: exchange.request_first,
+            ts_response: exchange.response_first,
+            client: address(exchange.client),
+            server: address(exchange.server),
+            method: if self.raw { text(exchange.method) } else { t.method.to_owned() },
+            host: (!exchange.host.is_empty()).then(|| text(exchange.host)),
+            path: if self.raw { text(exchange.target) } else { t.route.to_owned() },
+            status: exchange.status.http(),
+            grpc_status: exchange.grpc_status,
+            outcome: t.outcome().name(),
+            request_body_len: t.request_bytes,
+            response_body_len: t.response_bytes,
+            duration_ms: t.timing.duration().map(ms),
+            ttfb_ms: t.timing.ttfb().map(ms),
+            protocol: t.protocol.name(),
+            h2_stream: exchange.stream_id,
+            is_stream: exchange.is_stream,
+            damaged: exchange.is_damaged,
+            direction: t.direction.name(),
+            service: t.service,
+            version: t.version,
+            route: t.route,
+            consumer: t.consumer,
+            evidence: t.evidence.name(),
+        }
+    }
+}
+
+/// Text that cannot move the cursor.
+fn plain(text: &str) -> String {
+    match text {
+        "" => "-".to_owned(),
+        text => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+    }
+}
