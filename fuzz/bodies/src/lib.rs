@@ -5,14 +5,24 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic is what a body has to say")]
 
 mod logs;
+mod packets;
 mod wire;
 
 /// A parser's name and its body.
 pub type Body = (&'static str, fn(&[u8]));
 
 /// All of them; the names are those of the fuzzer's targets.
-pub const BODIES: &[Body] =
-    &[("log_lines", logs::lines), ("log_format", logs::format), ("filter", wire::filter), ("report", wire::report)];
+pub const BODIES: &[Body] = &[
+    ("log_lines", logs::lines),
+    ("log_format", logs::format),
+    ("filter", wire::filter),
+    ("report", wire::report),
+    ("capture", packets::capture),
+    ("frame", packets::frame),
+    ("segments", packets::segments),
+    ("http1", packets::http1),
+    ("http2", packets::http2),
+];
 
 /// The body of a parser.
 pub fn body(name: &str) -> Option<fn(&[u8])> {

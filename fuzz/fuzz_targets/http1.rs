@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pitot_fuzz::body("http1").expect("it is one of the bodies")(bytes));
