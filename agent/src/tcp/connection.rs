@@ -107,7 +107,7 @@ impl<A: Application> Connection<A> {
     #[inline]
     pub(super) fn push(&mut self, way: Way, s: &Segment<'_>, sink: &mut A::Sink) {
         if self.is_irregular() {
-            self.give_up(s.at, 1, sink);
+            self.give_up(s.at, 1, (s.payload_len > 0).then_some(way), sink);
             if self.is_closed {
                 return;
             }
@@ -308,10 +308,12 @@ impl<A: Application> Connection<A> {
         has_moved
     }
 
-    /// Gives up what will not come any more, after `segments` more segments of this connection.
-    pub(super) fn give_up(&mut self, now: Timestamp, segments: u32, sink: &mut A::Sink) {
+    /// Gives up what will not come any more, after `segments` more segments of this connection, the last one with
+    /// payload where `spoke` tells its way.
+    pub(super) fn give_up(&mut self, now: Timestamp, segments: u32, spoke: Option<Way>, sink: &mut A::Sink) {
         for way in [Way::Forth, Way::Back] {
-            if let Some(to) = self.flows[way as usize].hopeless(now, segments) {
+            let peer_spoke = spoke == Some(way.other());
+            if let Some(to) = self.flows[way as usize].hopeless(now, segments, peer_spoke) {
                 self.lose(way, to, now, sink);
                 self.settle(now, sink);
             }

@@ -18,8 +18,8 @@ use super::{
 /// by a little less than their time.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 
-/// The same when nothing came after them. Longer, since nothing but an answer waits, and since the two directions may
-/// have been captured by two machines whose clocks differ.
+/// The same when nothing came after them, nor more from the peer. Longer, since nothing but an answer waits, and since
+/// the two directions may have been captured by two machines whose clocks differ.
 pub(super) const SILENT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Segments of the connection after which they are given up whatever the time.
@@ -158,12 +158,14 @@ impl Flow {
         }
     }
 
-    /// How far to give up what is missing now, after one more segment; `None` while there is hope.
-    pub(super) fn hopeless(&mut self, now: Timestamp, segments: u32) -> Option<u64> {
+    /// How far to give up what is missing now, after `segments` more segments; `None` while there is hope. Whether the
+    /// peer just sent payload: what it says should be understood by what it had received.
+    pub(super) fn hopeless(&mut self, now: Timestamp, segments: u32, peer_spoke: bool) -> Option<u64> {
         let late = self.late.as_mut().filter(|l| l.hole.start == self.next)?;
         let (end, patience) = match late.first() {
             Some((start, _)) if start == self.next => return None,
             Some((start, _)) => (start, PATIENCE),
+            None if peer_spoke => (self.acked, PATIENCE),
             None => (self.acked, SILENT_PATIENCE),
         };
         if end <= self.next {

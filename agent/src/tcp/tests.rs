@@ -179,6 +179,7 @@ fn holes_are_given_up_when_the_peer_has_the_bytes() {
         ("after a little", "HELLO\n> 102:c\n< 500 @103\n> 103:d +21", "> ~2 | > c | > d"),
         ("by the clock", "HELLO\n> 102:c\n< 500 @103\ntick +21", "> ~2 | > c"),
         ("with nothing after them", "HELLO\n< 500:x @103\ntick +190\ntick +11\n> 103:d", "< x @3 | > ~3 | > d"),
+        ("before the peer says more", "HELLO\n< 500:x @103\n< 501:y @103 +21", "< x @3 | > ~3 | < y @3"),
         ("only those the peer has", "HELLO\n> 104:e\n< 500 @102\n< 500 +21\n> 102:cd", "> ~2 | > cd | > e"),
         ("not without acknowledgement", "HELLO\n> 102:c\ntick +4900\n> 100:ab", "> ab | > c"),
         ("after long", "HELLO\n> 102:c\ntick +5100", "> ~2 | > c"),

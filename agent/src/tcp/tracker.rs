@@ -130,7 +130,7 @@ impl<A: Application> Tracker<A> {
         }
         let late: Vec<u32> = self.late.iter().map(|&(_, idx)| idx).collect();
         for idx in late {
-            self.slots[idx].connection.give_up(self.now, 0, sink);
+            self.slots[idx].connection.give_up(self.now, 0, None, sink);
             self.account(idx);
         }
         for idx in 0..self.slots.bound() {
