@@ -19,6 +19,8 @@ mod one;
 mod pairing;
 mod reader;
 mod request;
+#[cfg(test)]
+mod tests;
 mod two;
 
 pub use connection::Connection;

@@ -205,7 +205,7 @@ mod tests {
         for (bytes, used, content, state) in [
             ("0\r\n\r\nnext", 5, 0, After::Whole),
             ("5\r\nhello\r\n0\r\n\r\n", 15, 5, After::Whole),
-            ("5;a=b\r\nhello\r\n000\r\nX: y\r\nZ: w\r\n\r\nrest", 34, 5, After::Whole),
+            ("5;a=b\r\nhello\r\n000\r\nX: y\r\nZ: w\r\n\r\nrest", 33, 5, After::Whole),
             ("5\nhello\n0\n\nrest", 11, 5, After::Whole),
             ("A \r\n0123456789\r\n0\r\n\r\n", 21, 10, After::Whole),
             ("5\r\nhello5\r\nworld\r\n0\r\n\r\n", 23, 10, After::Whole),

@@ -139,6 +139,18 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     is_method(method).then(|| line(rest, Protocol::Http09)).flatten()
 }
 
+/// Completes a request line that is cut behind its target; where that is cut, too, or in a status line, only ends it.
+pub(super) fn complete_line(line: &mut Vec<u8>) {
+    let blanks = |n| memchr::memchr_iter(b' ', line).nth(n);
+    if let (Some(method), Some(target)) = (blanks(0), blanks(1))
+        && is_method(&line[..method])
+    {
+        line.truncate(target);
+        line.extend_from_slice(b" HTTP/1.1");
+    }
+    line.extend_from_slice(b"\r\n");
+}
+
 fn line_part(rest: &[u8], version_len: usize) -> &[u8] {
     rest[..rest.len().saturating_sub(version_len)].trim_ascii_end()
 }
@@ -214,17 +226,17 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: h\r\n\r\nrest", "GET / HTTP/1.1 host=h length=None 27/31"),
             ("GET / HTTP/1.0\n\n", "GET / HTTP/1.0 host= length=None 16/16"),
             ("GET / HTTP/1.1\r\nHost: h\r\n", "partial"),
-            ("GET /a b c HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a b c HTTP/1.1 host=h length=None lenient 33/33"),
-            ("get /a http/1.1\r\nhost : h\r\n\r\n", "get /a HTTP/1.1 host=h length=None lenient 30/30"),
+            ("GET /a b c HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a b c HTTP/1.1 host=h length=None lenient 32/32"),
+            ("get /a http/1.1\r\nhost : h\r\n\r\n", "get /a HTTP/1.1 host=h length=None lenient 29/29"),
             ("GET /a HTTP/1.0.8\r\n\r\n", "GET /a HTTP/1.0 host= length=None lenient 21/21"),
             ("GET /a\r\n\r\n", "GET /a HTTP/0.9 host= length=None lenient 10/10"),
             ("GET HTTP/1.1\r\n\r\n", "GET  HTTP/1.1 host= length=None lenient 16/16"),
-            ("GET / HTTP/1.1\r\nX: a\r\n b\r\nHost: h\r\n\r\n", "GET / HTTP/1.1 host=h length=None lenient 39/39"),
+            ("GET / HTTP/1.1\r\nX: a\r\n b\r\nHost: h\r\n\r\n", "GET / HTTP/1.1 host=h length=None lenient 37/37"),
             (
                 "POST / HTTP/1.1\r\nContent-Length : 5\r\n\r\n",
                 "POST / HTTP/1.1 host= length=Some(5) lenient ambiguous 39/39",
             ),
-            ("POST / HTTP/1.1\r\nX: a\0b\r\n\r\n", "POST / HTTP/1.1 host= length=None lenient ambiguous 28/28"),
+            ("POST / HTTP/1.1\r\nX: a\0b\r\n\r\n", "POST / HTTP/1.1 host= length=None lenient ambiguous 27/27"),
             ("{} / HTTP/1.1\r\n\r\n", "wrong"),
         ] {
             assert_eq!(read(head), want, "{head:?}");

@@ -42,9 +42,9 @@ const METHODS: &[&[u8]] = &[
 /// Longest method that is believed.
 const METHOD_BYTES: usize = 32;
 
-/// Whether this is a method that needs no version behind it to be one.
+/// Whether this is a method that needs no version behind it to be one. Some clients write it in lower case.
 pub(super) fn is_method(bytes: &[u8]) -> bool {
-    METHODS.contains(&bytes)
+    METHODS.iter().any(|method| method.eq_ignore_ascii_case(bytes))
 }
 
 /// A request line of HTTP/0.9 to 1.x. Other protocols have lines like it (RTSP, SIP), but name themselves at its end.
@@ -56,7 +56,7 @@ pub(super) fn request(bytes: &[u8]) -> Match {
     let blank = bytes.iter().take(METHOD_BYTES + 1).position(|&b| !is_token(b));
     match blank {
         None if bytes.len() > METHOD_BYTES => Match::No,
-        None if bytes.iter().all(|&b| b.is_ascii_uppercase() || matches!(b, b'-' | b'_')) => Match::Maybe,
+        None if bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_')) => Match::Maybe,
         None | Some(0) => Match::No,
         Some(n) if bytes[n] != b' ' && bytes[n] != b'\t' => Match::No,
         Some(n) => request_line(bytes, is_method(&bytes[..n])),

@@ -145,9 +145,12 @@ impl One {
 
     /// The connection is over, or out of sight.
     pub(super) fn close<S: Sink + ?Sized>(&mut self, peers: &Peers, sink: &mut S) {
-        for reader in &self.readers {
-            if let Reading::Head { is_sure: true, .. } = reader.state {
-                sink.count(Reason::HeadLost, 1);
+        for way in [Way::Forth, Way::Back] {
+            if let Reading::Head { is_sure: true, .. } = self.readers[index(way)].state {
+                match Some(way) == self.client {
+                    true => sink.count(Reason::HeadLost, 1),
+                    false => self.cut_head(peers, way, sink),
+                }
             }
         }
         let status = if self.was_reset { Status::RESET } else { Status::TRUNCATED };
@@ -262,18 +265,19 @@ impl One {
         sink: &mut S,
     ) -> Result<usize, Turn> {
         let all = Ok(chunk.bytes.len());
+        // Who opened a connection is its client, unless the other is the first to ask.
         let (may_ask, may_answer) = match self.client {
-            None => (true, true),
-            Some(client) => (client == way, client != way),
+            Some(client) if self.is_http => (client == way, client != way),
+            _ => (true, Some(way) != self.client),
         };
         let answers = if may_answer { looks::response(view) } else { Match::No };
         let asks = if may_ask { looks::request(view) } else { Match::No };
         if answers == Match::Yes || asks == Match::Yes && looks::is_http_1(view) {
             let is_client = asks == Match::Yes;
-            if self.client.is_none() {
+            if !self.is_http {
                 self.client = Some(if is_client { way } else { other(way) });
+                self.is_http = true;
             }
-            self.is_http = true;
             let used = match is_client {
                 true => self.request(peers, way, view, begin, sink),
                 false => self.response(peers, way, view, begin, sink)?,
@@ -288,7 +292,10 @@ impl One {
         }
         if let Some(turn) = self.other_protocol(peers, way, view, before) {
             return match turn {
-                Ok(used) => Ok(used),
+                Ok(used) => {
+                    self.readers[index(way)].state = Reading::Start;
+                    Ok(used)
+                }
                 Err(Turn::Stay) => {
                     self.unfinished(way, chunk, view, before, false, sink);
                     all
@@ -651,8 +658,10 @@ impl One {
     fn cut_head<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, sink: &mut S) {
         let reader = &mut self.readers[index(way)];
         let (mut stash, begin) = (std::mem::take(&mut reader.stash), reader.begin);
-        let Some(line_end) = memchr::memrchr(b'\n', &stash) else { return sink.count(Reason::HeadLost, 1) };
-        stash.truncate(line_end + 1);
+        match memchr::memrchr(b'\n', &stash) {
+            Some(line_end) => stash.truncate(line_end + 1),
+            None => head::complete_line(&mut stash),
+        }
         stash.extend_from_slice(b"\r\n");
         let is_client = Some(way) == self.client;
         let is_message = match is_client {

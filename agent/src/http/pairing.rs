@@ -176,8 +176,12 @@ impl Pairing {
         sink: &mut S,
     ) -> Whose {
         self.flush_answered(ends, sink);
+        // Where order is not in doubt, a server that had received nothing of the request yet may answer it: some send
+        // their acknowledgement later than their answer.
+        let is_doubtful = self.is_doubtful();
         let fits = |asked: &Asked| {
-            acknowledged.is_none_or(|a| a > asked.start) && asked.acknowledged.is_none_or(|a| a <= start)
+            acknowledged.is_none_or(|a| a > asked.start || a == asked.start && !is_doubtful)
+                && asked.acknowledged.is_none_or(|a| a <= start)
         };
         if self.is_doubtful()
             && let Some(k) =
