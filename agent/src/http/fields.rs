@@ -45,7 +45,7 @@ impl<'a> Fields<'a> {
             }
             7 if is("upgrade") => self.upgrade = value.trim_ascii(),
             11 if is("grpc-status") => {
-                self.grpc_status = std::str::from_utf8(value).ok().and_then(|s| s.trim().parse().ok())
+                self.grpc_status = std::str::from_utf8(value).ok().and_then(|s| s.trim().parse().ok());
             }
             12 if is("content-type") => self.is_stream = is_endless(value),
             14 if is("content-length") => self.add_length(value),

@@ -72,11 +72,9 @@ fn request_line(bytes: &[u8], is_known: bool) -> Match {
     let Some(version) = memchr::memrchr2(b' ', b'\t', line).map(|n| &line[n + 1..]) else { return Match::No };
     let is_http = version.len() > 5 && version[..5].eq_ignore_ascii_case(b"HTTP/");
     // Without a version: HTTP/0.9, or a target with blanks that lacks one.
-    let is_other = version.len() > 4
-        && memchr::memmem::find(version, b"/").is_some_and(|n| {
-            version[..n].iter().all(u8::is_ascii_uppercase) && n > 0 && !version.starts_with(b"HTTP/")
-        });
-    match is_http || is_known && !is_other && line.iter().any(|&b| b == b'/') {
+    let name = version.split(|&b| b == b'/').next().unwrap_or_default();
+    let is_other = name.len() < version.len() && !name.is_empty() && name.iter().all(u8::is_ascii_uppercase);
+    match is_http || is_known && !is_other && line.contains(&b'/') {
         true => Match::Yes,
         false => Match::No,
     }

@@ -6,6 +6,9 @@
 //! After a gap that hides where messages end, and where the capture joined a connection late, messages are looked for at
 //! the beginning of segments.
 
+mod begin;
+mod gaps;
+
 use pitot_model::{Protocol, Reason, Status, Timestamp};
 
 use super::{
@@ -14,14 +17,12 @@ use super::{
     body::{After, Body, Chunked},
     fields::Fields,
     head::{self, Parsed, RequestLine, StatusLine},
-    limits,
     looks::{self, Match},
     pairing::{Asked, Ends, Kind, Pairing, Whose},
     reader::{Begin, Reader, Reading},
     request::Request,
-    two,
 };
-use crate::tcp::{Chunk, End, Gap, GapKind, Peers, Way};
+use crate::tcp::{Chunk, End, Peers, Way};
 
 /// Segments of either side in which nothing was recognised, after which a connection is none of HTTP: both sides sent so
 /// many (SOCKS takes three each before HTTP begins), or one alone so many more (it may be a long body).
@@ -88,48 +89,6 @@ impl One {
         }
         self.readers[index(way)].reached = Some(rest.offset);
         if self.is_strange() { Turn::Foreign } else { Turn::Stay }
-    }
-
-    /// Bytes that cannot be looked at.
-    pub(super) fn gap<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, gap: &Gap, sink: &mut S) {
-        let reader = &mut self.readers[index(way)];
-        reader.reached = Some(gap.offset.saturating_add(gap.len));
-        let is_client = Some(way) == self.client;
-        match &mut reader.state {
-            Reading::Tunnel => return,
-            Reading::Body(body) => {
-                let n = gap.len.min(body.opaque());
-                let is_open = !matches!(body, Body::Length(_));
-                let after = body.skip(n);
-                let is_rest = n < gap.len;
-                self.pass(is_client, gap, n, is_open, sink);
-                match (after, is_rest) {
-                    (After::Whole, _) => self.end_body(peers, way, gap.kind == GapKind::Unkept, sink),
-                    (_, false) => {}
-                    _ => {
-                        sink.count(Reason::FramingLost, 1);
-                        self.lose_framing(peers, way, sink);
-                    }
-                }
-                if !is_rest {
-                    return;
-                }
-                if after == After::Whole {
-                    sink.count(Reason::HeadLost, 1);
-                }
-            }
-            Reading::Head { .. } => self.cut_head(peers, way, sink),
-            Reading::Start if self.is_http => sink.count(Reason::HeadLost, 1),
-            Reading::Start | Reading::Search => {}
-        }
-        self.readers[index(way)].search();
-        match is_client {
-            true => {
-                let reached = self.reached(way, 1);
-                self.pairing.lose_requests(reached);
-            }
-            false => self.pairing.lose_answers(),
-        }
     }
 
     /// No more bytes will come this way.
@@ -211,173 +170,6 @@ impl One {
     fn is_strange(&self) -> bool {
         let [forth, back] = [self.readers[0].strangers, self.readers[1].strangers];
         !self.is_http && (forth.min(back) >= STRANGERS[0] || forth.max(back) >= STRANGERS[1])
-    }
-
-    /// Reads what begins a message, or goes on with its head. Returns how many bytes were used.
-    fn message<S: Sink + ?Sized>(
-        &mut self,
-        peers: &Peers,
-        way: Way,
-        chunk: &Chunk<'_>,
-        sink: &mut S,
-    ) -> Result<usize, Turn> {
-        let bytes = chunk.bytes;
-        let reader = &mut self.readers[index(way)];
-        if reader.stash.is_empty() {
-            if reader.state == Reading::Search && !chunk.begins_segment && self.is_http {
-                return Ok(bytes.len());
-            }
-            return self.begin(peers, way, chunk, bytes, 0, Begin::of(chunk), sink).map(|used| used.min(bytes.len()));
-        }
-        reader.begin.span.add(chunk.at);
-        let is_sure = matches!(reader.state, Reading::Head { is_sure: true, .. });
-        let before = reader.stash.len();
-        reader.stash.extend_from_slice(bytes);
-        if is_sure
-            && reader.stash.len() <= limits::HEAD_BYTES
-            && head::end(&reader.stash, before.saturating_sub(3)).is_none()
-        {
-            return Ok(bytes.len());
-        }
-        let (stash, begin) = (std::mem::take(&mut reader.stash), reader.begin);
-        let result = self.begin(peers, way, chunk, &stash, before, begin, sink);
-        let reader = &mut self.readers[index(way)];
-        match &reader.state {
-            Reading::Head { .. } => reader.stash = stash,
-            _ => {
-                reader.stash = stash;
-                reader.stash.clear();
-            }
-        }
-        result.map(|used| used.min(bytes.len()))
-    }
-
-    /// Looks at the start of a message: `view`, of which the first `before` bytes came with earlier chunks.
-    #[expect(clippy::too_many_arguments, reason = "the one place where all of it meets")]
-    fn begin<S: Sink + ?Sized>(
-        &mut self,
-        peers: &Peers,
-        way: Way,
-        chunk: &Chunk<'_>,
-        view: &[u8],
-        before: usize,
-        begin: Begin,
-        sink: &mut S,
-    ) -> Result<usize, Turn> {
-        let all = Ok(chunk.bytes.len());
-        // Who opened a connection is its client, unless the other is the first to ask.
-        let (may_ask, may_answer) = match self.client {
-            Some(client) if self.is_http => (client == way, client != way),
-            _ => (true, Some(way) != self.client),
-        };
-        let answers = if may_answer { looks::response(view) } else { Match::No };
-        let asks = if may_ask { looks::request(view) } else { Match::No };
-        if answers == Match::Yes || asks == Match::Yes && looks::is_http_1(view) {
-            let is_client = asks == Match::Yes;
-            if !self.is_http {
-                self.client = Some(if is_client { way } else { other(way) });
-                self.is_http = true;
-            }
-            let used = match is_client {
-                true => self.request(peers, way, view, begin, sink),
-                false => self.response(peers, way, view, begin, sink)?,
-            };
-            return match used {
-                Some(used) => Ok(used.saturating_sub(before)),
-                None => {
-                    self.unfinished(way, chunk, view, before, true, sink);
-                    all
-                }
-            };
-        }
-        if let Some(turn) = self.other_protocol(peers, way, view, before) {
-            return match turn {
-                Ok(used) => {
-                    self.readers[index(way)].state = Reading::Start;
-                    Ok(used)
-                }
-                Err(Turn::Stay) => {
-                    self.unfinished(way, chunk, view, before, false, sink);
-                    all
-                }
-                Err(turn) => Err(turn),
-            };
-        }
-        if answers == Match::Maybe || asks == Match::Maybe {
-            self.unfinished(way, chunk, view, before, false, sink);
-            return all;
-        }
-        let reader = &mut self.readers[index(way)];
-        let is_start = matches!(reader.state, Reading::Start | Reading::Head { was_search: false, .. });
-        if is_start && before == 0 {
-            let blank = view.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-            if blank > 0 {
-                return Ok(blank);
-            }
-        }
-        if is_start && may_answer && self.old_answer(peers, way, begin, sink) {
-            return Ok(0);
-        }
-        let reader = &mut self.readers[index(way)];
-        if !self.is_http {
-            reader.strangers = reader.strangers.saturating_add(1);
-        } else if is_start {
-            sink.count(Reason::HeadMalformed, 1);
-            match may_ask {
-                true => {
-                    let reached = self.reached(way, 1);
-                    self.pairing.lose_requests(reached);
-                }
-                false => self.pairing.lose_answers(),
-            }
-        }
-        self.readers[index(way)].search();
-        all
-    }
-
-    /// Keeps the start of a head, unless it is too long for one.
-    fn unfinished<S: Sink + ?Sized>(
-        &mut self,
-        way: Way,
-        chunk: &Chunk<'_>,
-        view: &[u8],
-        before: usize,
-        is_sure: bool,
-        sink: &mut S,
-    ) {
-        let reader = &mut self.readers[index(way)];
-        if view.len() > limits::HEAD_BYTES {
-            sink.count(Reason::HeadTooLong, 1);
-            reader.search();
-        } else if before == 0 {
-            reader.keep(chunk, view, is_sure);
-        } else if let Reading::Head { is_sure: sure, .. } = &mut reader.state {
-            *sure = is_sure;
-        }
-    }
-
-    /// What else may begin here: HTTP/2, TLS, a PROXY header. `Ok` are bytes to pass over; [`Turn::Stay`] asks for more.
-    fn other_protocol(&self, peers: &Peers, way: Way, view: &[u8], before: usize) -> Option<Result<usize, Turn>> {
-        let client = || if self.client.is_some() || way == Way::Forth { self.client() } else { Way::Back };
-        match two::looks_like_preface(view) {
-            two::Match::Yes => return Some(Err(Turn::Two(way, view[..before].to_vec(), 0))),
-            two::Match::More if self.client != Some(other(way)) => return Some(Err(Turn::Stay)),
-            _ => {}
-        }
-        if self.is_http {
-            return None;
-        }
-        if self.client != Some(other(way)) {
-            match looks::proxy_header(view) {
-                Some(0) => return Some(Err(Turn::Stay)),
-                Some(n) if n > before => return Some(Ok(n - before)),
-                _ => {}
-            }
-        }
-        if looks::is_tls(view, peers.has_handshake) {
-            return Some(Err(Turn::Tls));
-        }
-        two::looks_like_frames(view).then(|| Err(Turn::Two(client(), view[..before].to_vec(), 0)))
     }
 
     /// Reads the head of a request: how long it is, `None` where it does not end yet.
@@ -499,10 +291,12 @@ impl One {
             }
             return Ok(len);
         }
-        if line.status == 101 && whose == Whose::Oldest && kind == (Kind::Upgrade { is_two: true }) {
-            if let Some(request) = self.pairing.hand_over() {
-                return Err(Turn::Upgraded(self.client(), request, len));
-            }
+        if line.status == 101
+            && whose == Whose::Oldest
+            && kind == (Kind::Upgrade { is_two: true })
+            && let Some(request) = self.pairing.hand_over()
+        {
+            return Err(Turn::Upgraded(self.client(), request, len));
         }
         let answer = Answer::new(line.status, begin.span, &fields);
         let is_tunnel = line.status == 101 || kind == Kind::Connect && (200..300).contains(&line.status);
@@ -607,86 +401,6 @@ impl One {
         match Some(way) == self.client {
             true => self.pairing.asked_is_over(&ends, sink),
             false => self.pairing.answered(&ends, is_seen, sink),
-        }
-    }
-
-    /// Nobody can say where this message ends.
-    fn lose_framing<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, sink: &mut S) {
-        if Some(way) == self.client {
-            if let Some(asked) = self.pairing.newest() {
-                asked.request.is_damaged = true;
-            }
-            let reached = self.reached(way, 1);
-            self.pairing.lose_requests(reached);
-        } else {
-            if let Some(answer) = self.pairing.current() {
-                answer.is_damaged = true;
-            }
-            self.pairing.lose_answers();
-        }
-        self.end_body(peers, way, false, sink);
-        self.readers[index(way)].search();
-    }
-
-    /// Passes over a part of a body.
-    fn pass<S: Sink + ?Sized>(&mut self, is_client: bool, gap: &Gap, n: u64, is_open: bool, sink: &mut S) {
-        if n == 0 {
-            return;
-        }
-        let is_lost = gap.kind == GapKind::Lost;
-        if is_client {
-            if let Some(asked) = self.pairing.newest() {
-                asked.request.bytes = asked.request.bytes.saturating_add(n);
-                asked.has_gap |= is_lost;
-                asked.expects_continue = false;
-                if !is_lost {
-                    asked.request.span.add(gap.at);
-                }
-            }
-        } else if is_lost {
-            if let Some(answer) = self.pairing.current() {
-                answer.bytes = answer.bytes.saturating_add(n);
-                answer.has_gap = true;
-            }
-        } else {
-            self.pairing.piece(gap.at, n, is_open, sink);
-        }
-    }
-
-    /// A gap cuts a head: what came before it is read as if it ended there, where the first line is whole. The message is
-    /// damaged, and its end unknown.
-    fn cut_head<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, sink: &mut S) {
-        let reader = &mut self.readers[index(way)];
-        let (mut stash, begin) = (std::mem::take(&mut reader.stash), reader.begin);
-        match memchr::memrchr(b'\n', &stash) {
-            Some(line_end) => stash.truncate(line_end + 1),
-            None => head::complete_line(&mut stash),
-        }
-        stash.extend_from_slice(b"\r\n");
-        let is_client = Some(way) == self.client;
-        let is_message = match is_client {
-            true => looks::request(&stash) == Match::Yes && looks::is_http_1(&stash),
-            false => self.client.is_some() && looks::response(&stash) == Match::Yes,
-        };
-        if !is_message {
-            return sink.count(Reason::HeadLost, 1);
-        }
-        sink.count(Reason::FramingLost, 1);
-        if is_client {
-            self.request(peers, way, &stash, begin, sink);
-            if let Some(asked) = self.pairing.newest() {
-                asked.request.is_damaged = true;
-            }
-            if let Reading::Body(_) = self.readers[index(way)].state {
-                self.end_body(peers, way, false, sink);
-            }
-        } else {
-            // A switch of protocols is followed only where its head was seen.
-            let _ = self.response(peers, way, &stash, begin, sink);
-            if let Some(answer) = self.pairing.current() {
-                answer.is_damaged = true;
-                self.end_body(peers, way, false, sink);
-            }
         }
     }
 }
