@@ -7,6 +7,8 @@ mod corpus;
 mod daemons;
 #[path = "e2e/demo.rs"]
 mod demo;
+#[path = "e2e/packets/mod.rs"]
+mod packets;
 #[path = "e2e/privacy.rs"]
 mod privacy;
 #[path = "e2e/sources.rs"]

@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::support::{LOG, json, pitot};
 
 /// How long something that takes milliseconds may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon that is killed when the test ends, however it ends.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -26,7 +26,7 @@ impl Drop for Running {
 }
 
 /// A collector on a port of its own, and that port.
-fn collector(state: &Path, data: &Path) -> (Running, String) {
+pub(crate) fn collector(state: &Path, data: &Path) -> (Running, String) {
     let mut command = pitot(state);
     command
         .args(["collector", "--listen", "127.0.0.1:0", "--data"])

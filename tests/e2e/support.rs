@@ -61,6 +61,20 @@ pub(crate) fn shared(part: &str) -> Option<PathBuf> {
     None
 }
 
+/// Builds the generators of the shared material, outside of it, since it may be read-only. The path of one of them.
+pub(crate) fn generator(name: &str) -> Option<PathBuf> {
+    let manifest = shared("bench/Cargo.toml")?;
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-data");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--quiet", "--locked", "--manifest-path"])
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(&target);
+    assert!(cargo.status().expect("cargo runs").success(), "the generators do not build");
+    Some(target.join("release").join(name))
+}
+
 /// A few lines of an access log with response times and keys.
 pub(crate) const LOG: &str = "\
 203.0.113.9 - - [12/Jan/2026:08:30:00 +0000] \"GET /v1/users/42?token=s3cr3t HTTP/1.1\" 200 512 \"-\" \"curl/8\" 0.012 0.011 \"ak_0f3a9b1c2d4e5f60\"

@@ -8,13 +8,13 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{json, run, shared};
+use crate::support::{generator, json, run};
 
 const LINES: &str = "150000";
 
 #[test]
 fn all_formats_give_the_truth() {
-    let Some(generator) = generator() else { return };
+    let Some(generator) = generator("make_access_log") else { return };
     let dir = tempfile::tempdir().unwrap();
     for (format, log_format, garbage, has_key) in [
         ("common", None, "0", false),
@@ -102,18 +102,4 @@ fn generate(generator: &Path, dir: &Path, format: &str, garbage: &str) -> PathBu
         .arg(&log);
     assert!(command.output().expect("the generator runs").status.success());
     log
-}
-
-/// Builds the generator of the shared material, outside of it, since it may be read-only.
-fn generator() -> Option<PathBuf> {
-    let manifest = shared("bench/Cargo.toml")?;
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-data");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--release", "--quiet", "--locked", "--manifest-path"])
-        .arg(&manifest)
-        .arg("--target-dir")
-        .arg(&target);
-    assert!(cargo.status().expect("cargo runs").success(), "the generator does not build");
-    Some(target.join("release/make_access_log"))
 }

@@ -1,0 +1,131 @@
+//! Captures that nobody here made, judged by the comparer beside them.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+};
+
+use serde_json::Value;
+
+use crate::support::{run, shared, stderr};
+
+#[test]
+fn core_captures_are_read_as_other_programs_read_them() {
+    let Some(verdict) = judge("core") else { return };
+    verdict.assert_agrees(0.995);
+    // Most transactions lie in a few captures, which could hide what is wrong in all others.
+    let mut names: Vec<&String> = verdict.files.keys().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(verdict.count(name, "expected")));
+    verdict.assert_ratios(&names[5..], 0.995);
+}
+
+#[test]
+fn captures_in_tunnels_are_read_as_other_programs_read_them() {
+    let Some(verdict) = judge("extended") else { return };
+    verdict.assert_agrees(0.95);
+}
+
+/// What the comparer says about a part of the corpus.
+struct Verdict {
+    files: serde_json::Map<String, Value>,
+    fields: Value,
+    /// Its text, with what is missing and extra.
+    told: String,
+}
+
+impl Verdict {
+    fn assert_agrees(&self, ratio: f64) {
+        let names: Vec<&String> = self.files.keys().collect();
+        self.assert_ratios(&names, ratio);
+        for field in ["request_body_len", "response_body_len"] {
+            let counts = &self.fields[field];
+            let (agree, stated) = (counts["agree"].as_f64().unwrap(), counts["stated"].as_f64().unwrap());
+            assert!(agree >= stated * 0.99, "{field}: {agree} of {stated} agree\n{}", self.told);
+        }
+        for (name, counts) in &self.files {
+            let is_silent = counts["expected"] == 0 && counts["optional"] == 0;
+            assert!(!is_silent || counts["actual"] == 0, "{name} holds no HTTP: {counts}\n{}", self.told);
+        }
+    }
+
+    fn assert_ratios(&self, names: &[&String], ratio: f64) {
+        let sum = |field| names.iter().map(|name| self.count(name, field)).sum::<u64>() as f64;
+        let (expected, actual, matched) = (sum("expected"), sum("actual"), sum("matched"));
+        assert!(
+            matched >= expected * ratio && matched >= actual * ratio,
+            "{} files: recall {:.4}, precision {:.4}\n{}",
+            names.len(),
+            matched / expected,
+            matched / actual,
+            self.told
+        );
+    }
+
+    fn count(&self, name: &str, field: &str) -> u64 {
+        self.files[name][field].as_u64().unwrap()
+    }
+}
+
+fn judge(part: &str) -> Option<Verdict> {
+    let captures = shared(&format!("corpus/pcap/{part}"))?;
+    let comparer = shared("corpus/compare_transactions.py")?;
+    let out = tempfile::tempdir().unwrap();
+    replay_all(&captures, out.path());
+    let compare = |args: &[&str]| {
+        let output = Command::new("python3").arg(&comparer).args([&captures, out.path()]).args(args).output();
+        output.expect("python3 runs").stdout
+    };
+    let verdict: Value = serde_json::from_slice(&compare(&["--json"])).expect("the comparer prints JSON");
+    Some(Verdict {
+        files: verdict["files"].as_object().expect("files are judged").clone(),
+        fields: verdict["fields"].clone(),
+        told: String::from_utf8_lossy(&compare(&["--quiet", "--diff", "5"])).into_owned(),
+    })
+}
+
+/// One process per capture, a few at a time.
+fn replay_all(captures: &Path, out: &Path) {
+    let jobs = Mutex::new(captures_below(captures));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(capture) = jobs.lock().unwrap().pop_front() else { return };
+                    let part = capture.strip_prefix(captures).unwrap();
+                    replay(&capture, &out.join(format!("{}.jsonl", part.display())));
+                }
+            });
+        }
+    });
+}
+
+/// What stands beside a file of what is expected of it.
+fn captures_below(root: &Path) -> VecDeque<PathBuf> {
+    let mut found = VecDeque::new();
+    let mut open = vec![root.to_path_buf()];
+    while let Some(dir) = open.pop() {
+        for path in fs::read_dir(&dir).unwrap().map(|e| e.unwrap().path()) {
+            if path.is_dir() {
+                open.push(path);
+            } else if let Some(capture) = path.to_str().unwrap().strip_suffix(".expected.jsonl") {
+                found.push_back(capture.into());
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no capture in {}", root.display());
+    found
+}
+
+/// Captures that break off are told; what came before counts.
+fn replay(capture: &Path, out: &Path) {
+    let output = run(&["replay", "--json", "--raw", capture.to_str().unwrap()]);
+    let told = stderr(&output);
+    assert!(output.status.code().is_some() && !told.contains("panicked"), "{}: {told}", capture.display());
+    assert!(output.status.success() || !told.is_empty(), "{}: failed silently", capture.display());
+    fs::create_dir_all(out.parent().unwrap()).unwrap();
+    fs::write(out, &output.stdout).unwrap();
+}
