@@ -100,9 +100,7 @@ impl Session {
     pub(super) fn chunk(&mut self, is_client: bool, chunk: &Chunk<'_>, sink: &mut (impl Sink + ?Sized)) {
         let from = usize::from(!is_client);
         let framer = &mut self.framers[from];
-        if !framer.begin(chunk) {
-            return;
-        }
+        framer.begin(chunk, |id| self.core.streams.peek(id).is_some());
         let mut bytes = chunk.bytes;
         while let Some(event) = framer.read(&mut bytes, chunk.at) {
             self.core.take(from, event, sink);

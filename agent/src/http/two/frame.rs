@@ -58,7 +58,12 @@ pub(crate) fn looks_like_preface(bytes: &[u8]) -> Match {
 /// Whether these bytes, with which a segment begins, are frames of HTTP/2: one that says enough, or several. It is meant
 /// to take nothing else for HTTP/2, and overlooks segments that begin in the middle of a frame or with nothing but the
 /// beginning of a body.
-pub(crate) fn looks_like_frames(mut bytes: &[u8]) -> bool {
+pub(crate) fn looks_like_frames(bytes: &[u8]) -> bool {
+    are_frames(bytes, |_| false)
+}
+
+/// The same, where some streams are known to be open: bodies of those are certain.
+pub(super) fn are_frames(mut bytes: &[u8], is_open: impl Fn(u32) -> bool) -> bool {
     let mut is_certain = false;
     for _ in 0..ENOUGH {
         let Some((head, payload)) = bytes.split_first_chunk() else { break };
@@ -72,7 +77,10 @@ pub(crate) fn looks_like_frames(mut bytes: &[u8]) -> bool {
             return false;
         }
         // A body says nothing of itself; a whole frame of a fixed layout or a block of fields does.
-        is_certain |= head.kind != DATA && (seen.len() == len || seen.len() >= 16);
+        is_certain |= match head.kind {
+            DATA => is_open(head.stream),
+            _ => seen.len() == len || seen.len() >= 16,
+        };
         match payload.get(len..) {
             Some(rest) => bytes = rest,
             None => break,
@@ -198,4 +206,67 @@ impl Head {
 /// The number that a payload begins with.
 pub(super) fn number(payload: &[u8]) -> Option<u32> {
     payload.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preface_is_told_from_other_beginnings() {
+        for (bytes, want) in [
+            (&PREFACE[..], Match::Yes),
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04"[..], Match::Yes),
+            (b"PRI * HT", Match::More),
+            (b"", Match::More),
+            (b"PRI * HTTP/2.1\r\n", Match::No),
+            (b"PROPFIND /", Match::No),
+        ] {
+            assert_eq!(looks_like_preface(bytes), want, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn frames_are_told_from_other_protocols() {
+        let cut_headers = b"\0\x01\0\x01\x04\0\0\0\x07\x83\x44\x03/ab\xbe\xbf\xc0\x0f\x2b\x05hello";
+        for (bytes, want) in [
+            (&b"\0\0\x08\x06\0\0\0\0\0abcdefgh"[..], true),
+            (b"\0\0\x04\x08\0\0\0\0\0\0\0\x10\0", true),
+            (b"\0\0\0\x04\x01\0\0\0\0", true),
+            (b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64", true),
+            (b"\0\0\x04\x03\0\0\0\0\x05\0\0\0\x08", true),
+            (b"\0\0\x02\x01\x05\0\0\0\x01\x88\xbe", true),
+            (b"\0\0\x02\x00\x01\0\0\0\x01ab\0\0\x01\x01\x05\0\0\0\x03\x88", true),
+            (cut_headers, true),
+            // A body alone, a reserved bit, flags that are none, an increment of zero, no stream, a field of no table.
+            (b"\0\0\x02\x00\x01\0\0\0\x01ab", false),
+            (b"\0\0\x04\x08\0\x80\0\0\0\0\0\0\x10", false),
+            (b"\0\0\x04\x08\x02\0\0\0\0\0\0\0\x10", false),
+            (b"\0\0\x04\x08\0\0\0\0\0\0\0\0\0", false),
+            (b"\0\0\x02\x01\x05\0\0\0\0\x88\xbe", false),
+            (b"\0\0\x01\x01\x05\0\0\0\x01\x80", false),
+            // Others: HTTP/1, TLS, SMB, DNS, PostgreSQL, MySQL, Kafka, Redis, RTMP, BGP, zeros.
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+            (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03aaaaaaaaaaaaaaaaaaa", false),
+            (b"\0\0\0\x54\xffSMBr\0\0\0\0\x18\x01\x28\0\0\0\0\0\0\0\0", false),
+            (b"\0\0\0\x54\xfeSMB\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", false),
+            (b"\0\x1d\xab\x01\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01", false),
+            (b"\0\0\0\x08\x04\xd2\x16\x2f", false),
+            (b"\0\0\0\x54\0\x03\0\0user\0postgres\0database\0shop\0\0", false),
+            (b"\x4a\0\0\0\x0a5.7.33\0\x08\0\0\0aaaaaaaa\0", false),
+            (b"\0\0\0\x23\0\x12\0\x03\0\0\0\x01\0\x0aconsumer-1\0\0", false),
+            (b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n", false),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\x13\x04", false),
+            (&[0; 64], false),
+            (b"", false),
+        ] {
+            assert_eq!(looks_like_frames(bytes), want, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_body_of_an_open_stream_is_certain() {
+        let body = b"\0\0\x02\x00\x01\0\0\0\x01ab";
+        assert!(are_frames(body, |id| id == 1) && !are_frames(body, |id| id == 3));
+    }
 }

@@ -87,22 +87,25 @@ impl Framer {
         }
     }
 
-    /// To call before a chunk is [read](Self::read): whether it can be. Where frames were lost, only what begins a segment
-    /// and looks like frames can.
-    pub(super) fn begin(&mut self, chunk: &Chunk<'_>) -> bool {
+    /// To call before a chunk is [read](Self::read). Where frames were lost, what begins a segment and looks like frames is
+    /// taken up. `is_open` tells which streams are.
+    pub(super) fn begin(&mut self, chunk: &Chunk<'_>, is_open: impl Fn(u32) -> bool) {
         self.next = chunk.offset;
-        if self.state == State::Lost && chunk.begins_segment && frame::looks_like_frames(chunk.bytes) {
+        if self.state == State::Lost && chunk.begins_segment && frame::are_frames(chunk.bytes, is_open) {
             self.head_bytes.1 = 0;
             self.state = State::Head;
         }
-        self.state != State::Lost
     }
 
     /// The next event in these bytes of a chunk, which shrink; `None` when they are used up.
     pub(super) fn read<'a, 'b: 'a>(&'a mut self, bytes: &mut &'b [u8], at: Timestamp) -> Option<Event<'a>> {
         loop {
             match self.state {
-                State::Lost => return None,
+                State::Lost => {
+                    self.next += bytes.len() as u64;
+                    *bytes = &[];
+                    return None;
+                }
                 State::Head => {
                     let head = self.read_head(bytes, at)?;
                     if let Some(event) = self.begin_frame(&head) {

@@ -269,11 +269,9 @@ pub(super) fn looks_like_block(mut block: &[u8], may_be_cut: bool) -> bool {
 
 fn skip_literal(block: &mut &[u8], first: u8) -> Option<bool> {
     let index = integer(block, if first & 0x40 != 0 { 6 } else { 4 })?;
-    if index == 0 {
-        raw_string(block)?;
-    }
+    let has_name = index != 0 || !raw_string(block)?.0.is_empty();
     raw_string(block)?;
-    Some(index < STATIC + LARGEST / ENTRY)
+    Some(has_name && index < STATIC + LARGEST / ENTRY)
 }
 
 /// An integer behind a prefix of this many bits, at most 2^28. Source: RFC 7541, section 5.1.

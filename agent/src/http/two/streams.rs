@@ -101,6 +101,12 @@ impl Streams {
         self.open.iter_mut().map(|(_, stream)| &mut **stream)
     }
 
+    /// Open streams.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     fn find(&self, id: u32) -> Result<usize, usize> {
         match self.open.back() {
             Some((last, _)) if *last < id => Err(self.open.len()),
