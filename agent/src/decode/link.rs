@@ -164,12 +164,15 @@ pub(super) fn ppp(rest: &mut Rest<'_>) -> Result<Layer, Reason> {
     }
 }
 
-/// MPLS labels.
+/// MPLS labels, and what is told of the content by its first bits: IP, or Ethernet, with a control word before it or not.
+/// A control word begins as many addresses do, so that the EtherType decides.
 pub(super) fn mpls(rest: &mut Rest<'_>) -> Result<Layer, Reason> {
     while rest.take::<4>()?[2] & 1 == 0 {}
     match rest.peek(0)? >> 4 {
         4 | 6 => Ok(Layer::Ip),
-        0 => rest.skip(4).map(|()| Layer::Ethernet),
+        0 if !matches!(rest.peek_u16(12)?, 0x0800 | 0x86dd | 0x8100 | 0x88a8 | PPPOE_SESSION) => {
+            rest.skip(4).map(|()| Layer::Ethernet)
+        }
         _ => Ok(Layer::Ethernet),
     }
 }
