@@ -18,7 +18,7 @@ pub(super) const PAYLOAD_BYTES: usize = 64 << 10;
 const ORDINARY_BYTES: usize = 4 << 10;
 
 /// What a stream of frames holds.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Event<'a> {
     /// The client begins.
     Preface,

@@ -330,9 +330,10 @@ impl Stream {
             return;
         }
         if !self.has_request() {
-            return if self.has_response() {
-                sink.count(Reason::ResponseUnmatched, 1)
-            };
+            if self.has_response() {
+                sink.count(Reason::ResponseUnmatched, 1);
+            }
+            return;
         }
         let response = &self.response;
         let status = match over {

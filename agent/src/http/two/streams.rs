@@ -26,6 +26,7 @@ pub(super) struct Streams {
     open: VecDeque<(u32, Box<Stream>)>,
     /// The latest that were closed.
     closed: VecDeque<u32>,
+    #[expect(clippy::vec_box, reason = "they go into `open` and come from there, boxed")]
     spare: Vec<Box<Stream>>,
     text_bytes: usize,
 }

@@ -381,7 +381,7 @@ fn what_is_not_answered_in_time_is_a_timeout() {
     let (mut e, mut session, mut sink) = (Encoders::new(), session(), Lines::default());
     let start = Timestamp::from_secs(1_000);
     let after = |secs| start + std::time::Duration::from_secs(secs);
-    let mut say = |session: &mut Session, sink: &mut Lines, is_client, bytes: &[u8], at, offset| {
+    let say = |session: &mut Session, sink: &mut Lines, is_client, bytes: &[u8], at, offset| {
         let chunk = Chunk { offset, bytes, at, acknowledged: None, begins_segment: true, may_wait: false };
         session.chunk(is_client, &chunk, sink);
     };
