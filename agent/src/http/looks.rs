@@ -112,6 +112,11 @@ pub(super) fn response(bytes: &[u8]) -> Match {
     Match::No
 }
 
+/// Where, behind their start, bytes hold a status line.
+pub(super) fn response_within(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(bytes, b"HTTP/1.").find(|&at| at > 0 && response(&bytes[at..]) == Match::Yes)
+}
+
 /// A TLS record: a handshake, or where the capture joined later, anything else.
 pub(super) fn is_tls(bytes: &[u8], is_first: bool) -> bool {
     let &[kind, 3, minor @ 0..=4, hi, lo, ..] = bytes else { return false };

@@ -94,6 +94,8 @@ pub(super) struct Pairing {
     has_lost_answers: bool,
     /// For the next request.
     spare: Option<Request>,
+    /// Whether nothing was asked since the last tick.
+    was_quiet: bool,
 }
 
 impl Pairing {
@@ -122,6 +124,9 @@ impl Pairing {
         }
         asked.gauge = Gauge::Request;
         sink.in_flight(1, 0);
+        self.was_quiet = false;
+        // Most connections never have two.
+        self.asked.reserve_exact(1);
         self.asked.push_back(asked);
     }
 
@@ -268,6 +273,11 @@ impl Pairing {
 
     /// Tells of requests that wait too long.
     pub(super) fn tick<S: Sink + ?Sized>(&mut self, ends: &Ends, now: Timestamp, reached: Option<u64>, sink: &mut S) {
+        if self.asked.is_empty() && std::mem::replace(&mut self.was_quiet, true) {
+            // Idle connections are many: their memory is better used elsewhere.
+            (self.asked, self.spare) = (VecDeque::new(), None);
+            return;
+        }
         let is_answering = matches!(self.current, Some((_, Whose::Oldest)));
         let within = sink.limits().answer_within;
         // Bytes that the client has received, and the capture has not: it was answered.

@@ -328,6 +328,11 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
             "GET /1 Status(1003) 0/0 damaged\nGET /2 200 0/2\nGET /3 200 0/2\n",
             "head_lost=1",
         ),
+        (
+            vec![get(1), get(2), LostS(response), s(&format!("rest{OK}")), get(3), s(OK)],
+            "GET /1 Status(1003) 0/0 damaged\nGET /2 200 0/2\nGET /3 200 0/2\n",
+            "head_lost=1",
+        ),
         // A part of a head: what came before it is read.
         (
             vec![get(1), s("HTTP/1.1 404 Not Found\r\nServer: x"), CutS(100), get(2), s(OK)],

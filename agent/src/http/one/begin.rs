@@ -120,6 +120,15 @@ impl One {
         if is_start && may_answer && self.old_answer(peers, way, begin, sink) {
             return Ok(0);
         }
+        if !is_start
+            && may_answer
+            && self.pairing.is_waiting_behind_oldest()
+            && let Some(at) = looks::response_within(view).filter(|&at| at > before)
+        {
+            // Behind the rest of an answer whose head a gap took.
+            self.readers[index(way)].state = Reading::Start;
+            return Ok(at - before);
+        }
         let reader = &mut self.readers[index(way)];
         if !self.is_http {
             reader.strangers = reader.strangers.saturating_add(1);
