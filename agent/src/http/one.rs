@@ -108,7 +108,7 @@ impl One {
             if let Reading::Head { is_sure: true, .. } = self.readers[index(way)].state {
                 match Some(way) == self.client {
                     true => sink.count(Reason::HeadLost, 1),
-                    false => self.cut_head(peers, way, sink),
+                    false => self.cut_head(peers, way, false, sink),
                 }
             }
         }

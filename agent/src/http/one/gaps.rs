@@ -44,7 +44,7 @@ impl One {
                     sink.count(Reason::HeadLost, 1);
                 }
             }
-            Reading::Head { .. } => self.cut_head(peers, way, sink),
+            Reading::Head { .. } => self.cut_head(peers, way, true, sink),
             Reading::Start if self.is_http => sink.count(Reason::HeadLost, 1),
             Reading::Start | Reading::Search => {}
         }
@@ -101,9 +101,9 @@ impl One {
         }
     }
 
-    /// A gap cuts a head: what came before it is read as if it ended there, where the first line is whole. The message is
-    /// damaged, and its end unknown.
-    pub(super) fn cut_head<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, sink: &mut S) {
+    /// A gap, or the end of all, cuts a head: what came before it is read as if it ended there, where the first line is
+    /// whole. The end of the message is unknown; where a gap is to blame, it is damaged.
+    pub(super) fn cut_head<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, is_gap: bool, sink: &mut S) {
         let reader = &mut self.readers[index(way)];
         let (mut stash, begin) = (std::mem::take(&mut reader.stash), reader.begin);
         match memchr::memrchr(b'\n', &stash) {
@@ -119,11 +119,10 @@ impl One {
         if !is_message {
             return sink.count(Reason::HeadLost, 1);
         }
-        sink.count(Reason::FramingLost, 1);
         if is_client {
             self.request(peers, way, &stash, begin, sink);
             if let Some(asked) = self.pairing.newest() {
-                asked.request.is_damaged = true;
+                asked.has_gap = true;
             }
             if let Reading::Body(_) = self.readers[index(way)].state {
                 self.end_body(peers, way, false, sink);
@@ -132,7 +131,7 @@ impl One {
             // A switch of protocols is followed only where its head was seen.
             let _ = self.response(peers, way, &stash, begin, sink);
             if let Some(answer) = self.pairing.current() {
-                answer.is_damaged = true;
+                answer.has_gap = is_gap;
                 self.end_body(peers, way, false, sink);
             }
         }
