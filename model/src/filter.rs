@@ -274,8 +274,10 @@ impl fmt::Display for Expr {
         let list = |f: &mut fmt::Formatter<'_>, es: &[Self], word: &str| {
             for (i, e) in es.iter().enumerate() {
                 f.write_str(if i == 0 { "" } else { word })?;
-                match e {
-                    Self::Or(_) | Self::And(_) => write!(f, "({e})")?,
+                match (self, e) {
+                    // Binds more tightly by itself; parentheses count as nesting, which has a limit.
+                    (Self::Or(_), Self::And(_)) => write!(f, "{e}")?,
+                    (_, Self::Or(_) | Self::And(_)) => write!(f, "({e})")?,
                     _ => write!(f, "{e}")?,
                 }
             }
