@@ -1,4 +1,5 @@
 //! Captures that nobody here wrote: every file is read to its end, and every link type is known.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::{
     collections::BTreeMap,

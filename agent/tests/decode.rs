@@ -1,4 +1,5 @@
 //! Frames of every link type and tunnel lead to the TCP segment in them; no bytes lead to a panic.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 
 use etherparse::PacketBuilder;
 use pitot_agent::decode::{Decoder, Frame, LinkType, Segment};
