@@ -72,35 +72,34 @@ pub(crate) struct Sources {
 
 /// How packets are captured and read.
 #[derive(Debug, Args, Clone)]
-#[command(next_help_heading = "Packets")]
 pub(crate) struct Capturing {
     /// Capture on this network interface, or `any`; may be repeated
-    #[arg(short = 'i', long = "interface", value_name = "INTERFACE")]
+    #[arg(help_heading = PACKETS, short = 'i', long = "interface", value_name = "INTERFACE")]
     pub(crate) interfaces: Vec<String>,
     /// Only connections with this TCP port, also in capture files; may be repeated
-    #[arg(long = "port", value_name = "PORT")]
+    #[arg(help_heading = PACKETS, long = "port", value_name = "PORT")]
     pub(crate) ports: Vec<u16>,
     /// Only packets that this filter of libpcap (BPF) lets pass, besides --port
-    #[arg(short = 'f', long, value_name = "FILTER", requires = "interfaces")]
+    #[arg(help_heading = PACKETS, short = 'f', long, value_name = "FILTER", requires = "interfaces")]
     pub(crate) bpf: Option<String>,
     /// Bytes kept of each packet, 64 at least; all of it by default
-    #[arg(long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(64..=i64::from(SNAPLEN)))]
+    #[arg(help_heading = PACKETS, long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(64..=i64::from(SNAPLEN)))]
     pub(crate) snaplen: u32,
     /// MiB of the kernel's buffer per interface
-    #[arg(long, value_name = "MIB", default_value_t = BUFFER_BYTES >> 20, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(help_heading = PACKETS, long, value_name = "MIB", default_value_t = BUFFER_BYTES >> 20, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) buffer: u32,
     /// Read packets as they come, and not in tenths of a second
-    #[arg(long)]
+    #[arg(help_heading = PACKETS, long)]
     pub(crate) immediate: bool,
     /// Address or network of the monitored host: what others are asked is outbound; may be repeated. By default the
     /// addresses of the interfaces; in files everything is inbound
-    #[arg(long = "local", value_name = "NETWORK")]
+    #[arg(help_heading = PACKETS, long = "local", value_name = "NETWORK")]
     pub(crate) local: Vec<Network>,
-    /// How long a request may go unanswered before it counts as timed out
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "120s")]
-    pub(crate) answer_within: Duration,
+    /// How long a request may go unanswered before it counts as timed out; 120s by default
+    #[arg(help_heading = PACKETS, long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) answer_within: Option<Duration>,
     /// User to become once the capture is open; by default who called sudo, else nobody
-    #[arg(long, value_name = "NAME", requires = "interfaces")]
+    #[arg(help_heading = PACKETS, long, value_name = "NAME", requires = "interfaces")]
     pub(crate) user: Option<String>,
 }
 
@@ -198,6 +197,8 @@ pub(crate) struct Agent {
     /// Log file to follow; may be repeated
     #[arg(long = "source", value_name = "FILE")]
     pub(crate) sources: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) capturing: Capturing,
 }
 
 #[derive(Debug, Args)]
@@ -269,6 +270,9 @@ pub(crate) struct Demo {
     /// How long to play; without a terminal two minutes, else until you quit
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
+    /// Where the agent gets the traffic from; packets where it may capture, else the access log
+    #[arg(long, value_enum)]
+    pub(crate) door: Option<Door>,
     /// No dashboard, even on a terminal
     #[arg(long)]
     pub(crate) plain: bool,
@@ -278,6 +282,14 @@ pub(crate) struct Demo {
     /// Address of the demo's collector, to look at with a browser or `pitot tui`
     #[arg(long, default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Door {
+    /// The access log that the API writes
+    Log,
+    /// Its packets on the loopback interface
+    Packets,
 }
 
 #[derive(Debug, Args)]
@@ -295,6 +307,9 @@ pub(crate) enum Kind {
     Agent,
     Collector,
 }
+
+/// Heading of the flags of captures.
+const PACKETS: &str = "Packets";
 
 /// Where a collector listens unless told otherwise.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:7077";

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod collector;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod live;
 pub(crate) mod manual;
 pub(crate) mod query;
 pub(crate) mod replay;

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is where the agent touches the world")]
 
 mod capture;
+mod capturing;
 mod daemon;
 mod feed;
 mod privileges;
@@ -13,6 +14,7 @@ mod tail;
 pub use capture::{
     BUFFER_BYTES, CAPTURE_MAGIC_LEN, CaptureError, CaptureFile, Live, LiveSpec, SNAPLEN, is_capture, is_capture_file,
 };
+pub use capturing::Captures;
 pub use daemon::{Daemon, Followed, Shipped, run};
 pub use privileges::{PrivilegeError, drop_privileges};
 pub use scan::{Input, Scan, ScanError, Scanned, scan};

@@ -183,6 +183,13 @@ impl Packets<Batch> {
         batch.coverage.merge(&coverage);
         batch
     }
+
+    /// Goes on with a batch that was taken.
+    pub(crate) fn put_back(&mut self, mut batch: Batch) {
+        // The enricher may have made room since.
+        batch.forget_numbers();
+        self.desk.visitor = batch;
+    }
 }
 
 /// Where exchanges arrive, and become transactions.

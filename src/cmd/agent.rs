@@ -1,18 +1,20 @@
-//! `pitot agent`: follow logs, ship what happens.
+//! `pitot agent`: follow logs and interfaces, ship what happens.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use pitot_agent::{
     enrich::Settings,
-    io::{Daemon, Followed},
+    http,
+    io::{Captures, Daemon, Followed},
+    packets::{Local, Options},
 };
 use pitot_client::Client;
 use pitot_model::TimeRange;
 use tracing::info;
 
 use super::{
-    config::{self, AgentFile, AgentSource},
-    runtime, sources,
+    config::{self, AgentCapture, AgentFile, AgentSource},
+    live, runtime, sources,
 };
 use crate::cli;
 
@@ -26,18 +28,67 @@ pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     }
     let more = args.sources.iter();
     file.source.extend(more.map(|path| AgentSource { path: path.clone(), ..AgentSource::default() }));
+    add_flags(&mut file, &args.capturing);
     let mut problems = file.problems();
-    if file.source.is_empty() {
-        problems.push("no source; add a [[source]] to the configuration, or --source FILE".to_owned());
+    if !file.has_source() {
+        problems.push(
+            "no source; add a [[source]] or a [[capture]] to the configuration, or --source FILE, or -i INTERFACE"
+                .to_owned(),
+        );
     }
     config::refuse(&problems)?;
     runtime::log_to_stderr();
     let daemon = daemon(&file)?;
+    let captures = captures(&file)?;
     let client = Client::connect(&file.collector)?;
-    info!(agent = daemon.name, collector = file.collector, files = daemon.files.len(), "agent started");
-    let shipped = runtime::runtime()?.block_on(pitot_agent::io::run(daemon, client, runtime::stop_signal()));
+    let (agent, collector) = (daemon.name.as_str(), file.collector.as_str());
+    info!(agent, collector, files = daemon.files.len(), interfaces = file.capture.len(), "agent started");
+    let stop = runtime::stop_signal();
+    let shipped = runtime::runtime()?.block_on(pitot_agent::io::run(daemon, captures, client, stop));
     info!(reports = shipped.reports, transactions = shipped.coverage.transactions, "agent stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What stands on the command line wins.
+fn add_flags(file: &mut AgentFile, flags: &cli::Capturing) {
+    let capture = |interface: &String| AgentCapture {
+        interface: interface.clone(),
+        ports: flags.ports.clone(),
+        filter: flags.bpf.clone().unwrap_or_default(),
+        snaplen: flags.snaplen,
+        buffer_mib: flags.buffer,
+        immediate: flags.immediate,
+        local: flags.local.iter().map(ToString::to_string).collect(),
+    };
+    file.capture.extend(flags.interfaces.iter().map(capture));
+    if let Some(user) = &flags.user {
+        file.user.clone_from(user);
+    }
+    file.answer_within = flags.answer_within.unwrap_or(file.answer_within);
+}
+
+/// Opens the captures and gives up privileges.
+fn captures(file: &AgentFile) -> anyhow::Result<Option<Captures>> {
+    if file.capture.is_empty() {
+        return Ok(None);
+    }
+    let specs: Vec<_> = file.capture.iter().map(AgentCapture::spec).collect();
+    let user = (!file.user.is_empty()).then_some(file.user.as_str());
+    let (live, privileges) = live::open(&specs, user, !file.source.is_empty())?;
+    info!(interfaces = live.describe(), privileges, "capturing");
+    let networks: Vec<_> = file.capture.iter().map(AgentCapture::networks).collect::<Result<_, _>>()?;
+    let options = Options {
+        local: Local::new(networks.concat()),
+        http: http::Limits {
+            answer_within: file.answer_within,
+            consumer_header: file.consumer_header.to_ascii_lowercase(),
+            ..http::Limits::default()
+        },
+        seed: sources::seed(),
+        ..Options::default()
+    };
+    let packets = live::options(&live, options);
+    Ok(Some(Captures { live, packets }))
 }
 
 /// What a configuration means.

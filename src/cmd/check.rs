@@ -30,21 +30,21 @@ pub(crate) fn run(args: &Check) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Whose configuration a valid file is. Told by its keys: an agent has sources.
+/// Whose configuration a valid file is. Told by its keys: an agent has sources or captures.
 fn check(path: &Path) -> anyhow::Result<&'static str> {
     let text = std::fs::read_to_string(path).context("cannot read it")?;
     let keys: toml::Table = config::parse(&text)?;
     if keys.is_empty() {
         return Ok("agent or collector");
     }
-    if !keys.contains_key("source") && !keys.contains_key("collector") {
+    if !["source", "capture", "collector"].iter().any(|key| keys.contains_key(*key)) {
         config::refuse(&config::parse::<CollectorFile>(&text)?.problems())?;
         return Ok("collector");
     }
     let file: AgentFile = config::parse(&text)?;
     config::refuse(&file.problems())?;
-    if file.source.is_empty() {
-        bail!("no source; add a [[source]] with a path, unless it is for a collector");
+    if !file.has_source() {
+        bail!("no source; add a [[source]] with a path or a [[capture]], unless it is for a collector");
     }
     Ok("agent")
 }

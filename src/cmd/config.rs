@@ -7,6 +7,11 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use pitot_agent::{
+    http,
+    io::{BUFFER_BYTES, LiveSpec, SNAPLEN},
+    packets::{Network, NetworkError},
+};
 use pitot_collector::{
     Config, Retention,
     alert::{self, AlertConfig},
@@ -32,7 +37,39 @@ pub(crate) struct AgentFile {
     pub(crate) service: String,
     pub(crate) instance: String,
     pub(crate) routes: Vec<String>,
+    pub(crate) user: String,
+    pub(crate) consumer_header: String,
+    #[serde(with = "pitot_collector::duration_text")]
+    pub(crate) answer_within: Duration,
     pub(crate) source: Vec<AgentSource>,
+    pub(crate) capture: Vec<AgentCapture>,
+}
+
+/// `[[capture]]` of `agent.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AgentCapture {
+    pub(crate) interface: String,
+    pub(crate) ports: Vec<u16>,
+    pub(crate) filter: String,
+    pub(crate) snaplen: u32,
+    pub(crate) buffer_mib: u32,
+    pub(crate) immediate: bool,
+    pub(crate) local: Vec<String>,
+}
+
+impl Default for AgentCapture {
+    fn default() -> Self {
+        Self {
+            interface: String::new(),
+            ports: Vec::new(),
+            filter: String::new(),
+            snaplen: SNAPLEN,
+            buffer_mib: BUFFER_BYTES >> 20,
+            immediate: false,
+            local: Vec::new(),
+        }
+    }
 }
 
 /// `[[source]]` of `agent.toml`.
@@ -59,7 +96,11 @@ impl Default for AgentFile {
             service: String::new(),
             instance: String::new(),
             routes: Vec::new(),
+            user: String::new(),
+            consumer_header: String::new(),
+            answer_within: http::Limits::DEFAULT.answer_within,
             source: Vec::new(),
+            capture: Vec::new(),
         }
     }
 }
@@ -93,7 +134,56 @@ impl AgentFile {
                 problems.push(format!("{key}: log_format = \"{}\": {error}", source.log_format));
             }
         }
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.answer_within) {
+            problems.push(format!("answer_within = {:?}: use 1s to 1h", self.answer_within));
+        }
+        for (i, capture) in self.capture.iter().enumerate() {
+            let key = format!("capture {} (`{}`)", i + 1, capture.interface);
+            problems.extend(capture.problems().into_iter().map(|problem| format!("{key}: {problem}")));
+        }
         problems
+    }
+
+    /// Whether there is anything to read.
+    pub(crate) fn has_source(&self) -> bool {
+        !self.source.is_empty() || !self.capture.is_empty()
+    }
+}
+
+impl AgentCapture {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.interface.is_empty() {
+            problems.push("interface is empty; name one, or `any`".to_owned());
+        }
+        if self.ports.contains(&0) {
+            problems.push("ports: 0 is no port; use 1 to 65535".to_owned());
+        }
+        if !(64..=SNAPLEN).contains(&self.snaplen) {
+            problems.push(format!("snaplen = {}: use 64 to {SNAPLEN}", self.snaplen));
+        }
+        if !(1..=1024).contains(&self.buffer_mib) {
+            problems.push(format!("buffer_mib = {}: use 1 to 1024", self.buffer_mib));
+        }
+        problems.extend(self.networks().err().map(|error| format!("local: {error}")));
+        problems
+    }
+
+    /// Addresses of the monitored host.
+    pub(crate) fn networks(&self) -> Result<Vec<Network>, NetworkError> {
+        self.local.iter().map(|n| n.parse()).collect()
+    }
+
+    /// What to capture.
+    pub(crate) fn spec(&self) -> LiveSpec {
+        LiveSpec {
+            interface: self.interface.clone(),
+            ports: self.ports.clone(),
+            filter: self.filter.clone(),
+            snaplen: self.snaplen,
+            buffer_bytes: self.buffer_mib << 20,
+            is_immediate: self.immediate,
+        }
     }
 }
 

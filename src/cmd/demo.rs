@@ -1,7 +1,7 @@
 //! `pitot demo`: a small API under traffic with three incidents, watched by agent, collector and dashboard.
 //!
-//! Everything is real: sockets, an access log, reports over HTTP on the loopback interface. On a terminal the dashboard
-//! is shown; without one, a line every few seconds. In the end: the report of the log, what was noticed, and whether
+//! Everything is real: sockets, packets, an access log, reports over HTTP on the loopback interface. The agent reads the
+//! packets where it may capture, else the log. On a terminal the dashboard is shown; without one, a line every few seconds. In the end: the report of the log, what was noticed, and whether
 //! every request was counted. It succeeds only if all three incidents were noticed.
 
 use std::{
@@ -16,7 +16,8 @@ use std::{
 use anyhow::Context as _;
 use pitot_agent::{
     enrich::Settings,
-    io::{Daemon, Followed, Scan, Shipped, SourceSpec, scan},
+    http,
+    io::{Captures, Daemon, Followed, Live, LiveSpec, Scan, Shipped, SourceSpec, scan},
     packets,
     parse::Wanted,
     window::{Limits, Summary},
@@ -31,11 +32,14 @@ use pitot_model::{
 use pitot_tui::{Options, Span};
 use tokio::sync::oneshot;
 
-use super::{query, report, runtime, sources, tui};
+use super::{live, query, report, runtime, sources, tui};
 use crate::{
     cli,
     demo::{self, Play, Sightings, Truth},
 };
+
+/// The loopback interface.
+const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
 
 const WINDOW: Duration = Duration::from_secs(1);
 const SHIP_EVERY: Duration = Duration::from_millis(250);
@@ -50,13 +54,67 @@ const SETTLE: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &cli::Demo) -> anyhow::Result<ExitCode> {
     let is_watched = std::io::stdout().is_terminal() && !args.plain;
+    // Before there are threads and files: privileges end here.
+    let door = Door::open(args.door)?;
     let runtime = runtime::runtime()?;
     let directory = TemporaryDirectory::new()?;
-    let ended = runtime.block_on(play(args, is_watched, &directory.0))?;
-    let complete = tell(&ended, &directory.0.join("access.log"))?;
+    let name = door.name();
+    let ended = runtime.block_on(play(args, door, is_watched, &directory.0))?;
+    let complete = tell(&ended, &name, &directory.0.join("access.log"))?;
     // The server's last connections need not be waited for.
     runtime.shutdown_background();
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the agent gets the traffic from.
+enum Door {
+    /// The access log, and why not packets.
+    Log(String),
+    /// Packets of the loopback interface, and what became of privileges.
+    Packets(Live, String),
+}
+
+impl Door {
+    /// The one that is asked for, else packets where that is allowed.
+    fn open(wanted: Option<cli::Door>) -> anyhow::Result<Self> {
+        if wanted == Some(cli::Door::Log) {
+            return Ok(Self::Log(String::new()));
+        }
+        // All ports: which one the API gets is not known yet.
+        match live::open(&[LiveSpec::new(LOOPBACK)], None, false) {
+            Ok((live, privileges)) => Ok(Self::Packets(live, privileges)),
+            Err(error) if wanted.is_some() => Err(error),
+            Err(_) => Ok(Self::Log(", since packets may not be captured".to_owned())),
+        }
+    }
+
+    /// In a few words.
+    fn name(&self) -> String {
+        match self {
+            Self::Log(_) => "its access log".to_owned(),
+            Self::Packets(..) => format!("its packets on {LOOPBACK}"),
+        }
+    }
+
+    /// In more.
+    fn describe(&self) -> String {
+        match self {
+            Self::Log(why) => format!("{}{why}", self.name()),
+            Self::Packets(_, privileges) => format!("{} ({privileges})", self.name()),
+        }
+    }
+
+    fn is_log(&self) -> bool {
+        matches!(self, Self::Log(_))
+    }
+
+    /// The capture of the API at this port.
+    fn into_captures(self, port: u16) -> Option<Captures> {
+        let Self::Packets(live, _) = self else { return None };
+        let http = http::Limits { consumer_header: "x-consumer-username".to_owned(), ..http::Limits::default() };
+        let packets = packets::Options { ports: vec![port], http, ..packets::Options::default() };
+        Some(Captures { live, packets })
+    }
 }
 
 /// What is known when the play is over.
@@ -70,7 +128,7 @@ struct Ended {
     differences: Vec<String>,
 }
 
-async fn play(args: &cli::Demo, is_watched: bool, directory: &Path) -> anyhow::Result<Ended> {
+async fn play(args: &cli::Demo, door: Door, is_watched: bool, directory: &Path) -> anyhow::Result<Ended> {
     let log = directory.join("access.log");
     let listener = super::collector::listen(&args.listen.to_string()).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -84,17 +142,19 @@ async fn play(args: &cli::Demo, is_watched: bool, directory: &Path) -> anyhow::R
     let mut play = demo::play(demo::Options { duration, seed: args.seed }, &log).await?;
     if !is_watched {
         say(&format!(
-            "API on http://{}, its access log read by an agent, collector and page on {url}",
-            play.address()
+            "API on http://{}, {} read by an agent, collector and page on {url}",
+            play.address(),
+            door.describe()
         ))?;
     }
     let (stop, stopped) = oneshot::channel::<()>();
-    let agent = follow(&log, client.clone(), stopped);
+    let source = format!("demo: {}, {url}", door.name());
+    let agent = follow(door, play.address().port(), &log, client.clone(), stopped);
     let mut agent = std::pin::pin!(agent);
     let mut sightings = Sightings::default();
     let is_over = tokio::select! {
         shipped = &mut agent => anyhow::bail!("the demo's agent stopped after {} reports", shipped.reports),
-        is_over = watch(&mut play, &client, &url, is_watched, &mut sightings) => is_over?,
+        is_over = watch(&mut play, &client, source, is_watched, &mut sightings) => is_over?,
     };
     let truth = play.stop().await;
     drop(stop);
@@ -112,12 +172,13 @@ async fn close(collector: Collector) {
     collector.close().await;
 }
 
-/// An agent on the demo's log.
-async fn follow(log: &Path, client: Client, stopped: oneshot::Receiver<()>) -> Shipped {
+/// An agent on the demo's packets, or on its log.
+async fn follow(door: Door, port: u16, log: &Path, client: Client, stopped: oneshot::Receiver<()>) -> Shipped {
+    let log = Followed { path: log.to_owned(), format: None, consumer: None, from_start: true };
     let daemon = Daemon {
         name: "demo".to_owned(),
         instance: String::new(),
-        files: vec![Followed { path: log.to_owned(), format: None, consumer: None, from_start: true }],
+        files: if door.is_log() { vec![log] } else { Vec::new() },
         settings: settings(),
         window: WINDOW,
         ship_every: SHIP_EVERY,
@@ -128,7 +189,7 @@ async fn follow(log: &Path, client: Client, stopped: oneshot::Receiver<()>) -> S
     let stop = async {
         let _ = stopped.await;
     };
-    pitot_agent::io::run(daemon, client, stop).await
+    pitot_agent::io::run(daemon, door.into_captures(port), client, stop).await
 }
 
 fn settings() -> Arc<Settings> {
@@ -145,13 +206,13 @@ fn settings() -> Arc<Settings> {
 async fn watch(
     play: &mut Play,
     client: &Client,
-    url: &str,
+    source: String,
     is_watched: bool,
     sightings: &mut Sightings,
 ) -> anyhow::Result<bool> {
     if is_watched {
         let options = Options {
-            source: format!("demo, {url}"),
+            source,
             range: Span::Last(Duration::from_secs(5 * 60)),
             colors: tui::colors(false),
             refresh: Duration::from_secs(1),
@@ -242,7 +303,7 @@ async fn differences(client: &Client, truth: &Truth) -> anyhow::Result<Vec<Strin
 }
 
 /// The report of the log, what was noticed, what was counted. Whether all is well.
-fn tell(ended: &Ended, log: &Path) -> anyhow::Result<bool> {
+fn tell(ended: &Ended, door: &str, log: &Path) -> anyhow::Result<bool> {
     let specs = [SourceSpec { path: log.to_owned(), format: None, consumer: None }];
     let wanted = Wanted { range: TimeRange::ALL, keep_rejected: false };
     let mut summary = Summary::default();
@@ -265,13 +326,10 @@ fn tell(ended: &Ended, log: &Path) -> anyhow::Result<bool> {
         writeln!(out, "\nStopped before its end; incidents that were going on are not judged.")?;
     }
     let (made, counted) = (ended.truth.made.total(), ended.shipped.coverage.transactions);
+    let counted = format!("Requests made {made}, counted {counted} from {door}");
     match ended.differences.is_empty() {
-        true => writeln!(out, "Requests made {made}, counted {counted}, by route, consumer and status alike")?,
-        false => writeln!(
-            out,
-            "Requests made {made}, counted {counted}, and these differ\n  {}",
-            ended.differences.join("\n  ")
-        )?,
+        true => writeln!(out, "{counted}, by route, consumer and status alike")?,
+        false => writeln!(out, "{counted}, and these differ\n  {}", ended.differences.join("\n  "))?,
     }
     // To stop it is no failure.
     Ok((verdict.is_complete() || !ended.is_over) && ended.differences.is_empty())

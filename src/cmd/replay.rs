@@ -13,7 +13,7 @@ use std::{
 
 use pitot_agent::{
     enrich::{Enricher, Settings},
-    io::{CaptureFile, Input, Pieces},
+    io::{CaptureFile, Input, Live, Pieces},
     log::{Record, Text},
     packets::{Options, Packets},
     parse::{Line, Wanted, each_line},
@@ -23,7 +23,7 @@ use pitot_model::{Coverage, Reason, Transaction};
 use serde_json::{Map, Value};
 
 use self::wire::WirePrinter;
-use super::sources;
+use super::{live, sources, sources::refuse_files};
 use crate::cli::Replay;
 
 pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
@@ -38,6 +38,15 @@ pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
         settings,
         args,
     };
+    let specs = live::specs(&args.sources.capturing);
+    if !specs.is_empty() {
+        refuse_files(&args.sources)?;
+        let (live, privileges) = live::open(&specs, args.sources.capturing.user.as_deref(), false)?;
+        live::tell(&live, &privileges);
+        replay.live(live)?;
+        tell_coverage(&replay.coverage);
+        return Ok(ExitCode::SUCCESS);
+    }
     for spec in sources::specs(&args.sources.sources, reading)? {
         match Input::open(&spec)? {
             Input::Log(pieces) => replay.log(pieces)?,
@@ -118,6 +127,16 @@ impl Replaying<'_> {
         Ok(result?)
     }
 
+    fn live(&mut self, mut live: Live) -> anyhow::Result<()> {
+        self.packets = live::options(&live, self.packets.clone());
+        let mut packets = self.packets()?;
+        live::run(&mut live, &mut packets, self.args.duration, |packets| {
+            packets.visitor().flush();
+            !packets.visitor().is_done()
+        });
+        self.take_back(packets)
+    }
+
     fn packets(&mut self) -> anyhow::Result<Packets<WirePrinter>> {
         self.out.flush()?;
         let (raw, json) = (self.args.sources.reading.raw, self.args.json);
@@ -127,21 +146,26 @@ impl Replaying<'_> {
 
     fn take_back(&mut self, mut packets: Packets<WirePrinter>) -> anyhow::Result<()> {
         self.coverage.merge(&packets.take_coverage());
-        self.left = packets.into_visitor().finish()?;
+        let left = packets.into_visitor().finish()?;
+        self.coverage.transactions += self.left - left;
+        self.left = left;
         Ok(())
     }
+}
+
+/// How much a capture saw, in one line.
+fn tell_coverage(coverage: &Coverage) {
+    let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
+    let rest = if reasons.is_empty() { "nothing lost".to_owned() } else { reasons.join(", ") };
+    let packets = coverage.packets_read;
+    let _ = writeln!(std::io::stderr(), "pitot: {packets} packets, {} transactions: {rest}", coverage.transactions);
 }
 
 /// Every line and packet that is no record is counted.
 fn tell_skipped(coverage: &Coverage) {
     let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
     if !reasons.is_empty() {
-        let read = match (coverage.lines_read, coverage.packets_read) {
-            (lines, 0) => format!("{lines} lines"),
-            (0, packets) => format!("{packets} packets"),
-            (lines, packets) => format!("{lines} lines, {packets} packets"),
-        };
-        let _ = writeln!(std::io::stderr(), "pitot: {read}: {}", reasons.join(", "));
+        let _ = writeln!(std::io::stderr(), "pitot: {}: {}", sources::read(coverage), reasons.join(", "));
     }
 }
 

@@ -1,20 +1,25 @@
-//! `pitot report`: logs in, a report out.
+//! `pitot report`: logs or packets in, a report out.
 
 use std::{
     io::{BufWriter, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pitot_agent::{
-    io::{Scan, Scanned, scan},
+    io::{Live, Scan, Scanned, scan},
+    packets::Packets,
     window::{Batch, Limits, Summary},
 };
-use pitot_model::{Coverage, api::Document};
+use pitot_model::{
+    Coverage,
+    api::{Document, Source},
+};
 
-use super::sources;
+use super::{live, sources};
 use crate::{
     cli::{Report, Sources},
     report::{self, Format, Style},
@@ -22,7 +27,6 @@ use crate::{
 
 pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     let reading = &args.sources.reading;
-    let specs = sources::specs(&args.sources.sources, reading)?;
     let scanning = Scan {
         settings: sources::settings(reading)?,
         wanted: sources::wanted(reading, args.invalid.is_some()),
@@ -32,11 +36,51 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     for output in [&args.invalid, &args.html].into_iter().flatten() {
         sources::refuse_source(output, &args.sources.sources)?;
     }
+    let interfaces = live::specs(&args.sources.capturing);
+    let mut summary = Summary::default();
+    let mut html = None;
+    let scanned = if interfaces.is_empty() {
+        read(args, &scanning, &mut summary)?
+    } else {
+        sources::refuse_files(&args.sources)?;
+        let (live, privileges) = {
+            // Opened while it may be: privileges end with the next line.
+            html = args.html.as_deref().map(sources::create).transpose()?;
+            live::open(&interfaces, args.sources.capturing.user.as_deref(), false)?
+        };
+        live::tell(&live, &privileges);
+        capture(live, &scanning, args.duration, &mut summary)
+    };
+    tell_problems(&scanned, summary.coverage());
+    if summary.coverage().transactions == 0 {
+        return Err(nothing_found(&scanned, summary.coverage()));
+    }
+    let format = if args.json { Format::Json } else { args.format };
+    let document = |limit, summary: &mut Summary| {
+        let limits = Limits { routes: limit, consumers: limit };
+        summary.document(env!("CARGO_PKG_VERSION"), scanned.sources.clone(), limits)
+    };
+    if let Some(path) = &args.html {
+        let doc = document(args.limit.unwrap_or(default_limit(Format::Html)), &mut summary);
+        let mut file = html.map_or_else(|| sources::create(path), Ok)?;
+        report::write(&doc, Format::Html, &Style::default(), &mut file)
+            .and_then(|()| file.flush())
+            .context("cannot write the report")?;
+    }
+    if args.html.is_none() || std::io::stdout().is_terminal() {
+        let doc = document(args.limit.unwrap_or(default_limit(format)), &mut summary);
+        print(&doc, format, args.no_color)?;
+    }
+    Ok(if scanned.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads files to their end.
+fn read(args: &Report, scanning: &Scan, summary: &mut Summary) -> anyhow::Result<Scanned> {
+    let specs = sources::specs(&args.sources.sources, &args.sources.reading)?;
     let mut rejects = args.invalid.as_deref().map(sources::create).transpose()?;
     let progress = progress(&args.sources);
-    let mut summary = Summary::default();
     let mut write_error = None;
-    let scanned = scan(&specs, &scanning, |batch: &Batch| {
+    let scanned = scan(&specs, scanning, |batch: &Batch| {
         summary.add(batch);
         progress.inc(batch.coverage.bytes_read);
         if let Some(file) = &mut rejects
@@ -49,27 +93,28 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     if let Some(error) = write_error.or_else(|| rejects.and_then(|mut r| r.flush().err())) {
         return Err(error).context("cannot write the file of --invalid");
     }
-    tell_problems(&scanned, summary.coverage());
-    if summary.coverage().transactions == 0 {
-        return Err(nothing_found(&scanned, summary.coverage()));
-    }
-    let format = if args.json { Format::Json } else { args.format };
-    let document = |limit, summary: &mut Summary| {
-        let limits = Limits { routes: limit, consumers: limit };
-        summary.document(env!("CARGO_PKG_VERSION"), scanned.sources.clone(), limits)
-    };
-    if let Some(path) = &args.html {
-        let doc = document(args.limit.unwrap_or(default_limit(Format::Html)), &mut summary);
-        let mut file = sources::create(path)?;
-        report::write(&doc, Format::Html, &Style::default(), &mut file)
-            .and_then(|()| file.flush())
-            .context("cannot write the report")?;
-    }
-    if args.html.is_none() || std::io::stdout().is_terminal() {
-        let doc = document(args.limit.unwrap_or(default_limit(format)), &mut summary);
-        print(&doc, format, args.no_color)?;
-    }
-    Ok(if scanned.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(scanned)
+}
+
+/// Transactions of a live capture that are added up together.
+const ROWS: usize = 4 << 10;
+
+/// Captures until it is interrupted, or long enough.
+fn capture(mut live: Live, scanning: &Scan, limit: Option<Duration>, summary: &mut Summary) -> Scanned {
+    let options = live::options(&live, scanning.packets.clone());
+    let mut packets = Packets::new(scanning.settings.clone(), options, Batch::default());
+    let mut spare = Batch::default();
+    live::run(&mut live, &mut packets, limit, |packets| {
+        if packets.visitor().len() >= ROWS {
+            spare = packets.take_batch(std::mem::take(&mut spare));
+            summary.add(&spare);
+        }
+        true
+    });
+    summary.add(&packets.take_batch(spare));
+    let lines = summary.coverage().packets_read;
+    let source = Source { name: live.describe(), format: "pcap, live".to_owned(), detected: true, lines };
+    Scanned { sources: vec![source], ..Scanned::default() }
 }
 
 /// Writes the report to standard output.
@@ -123,10 +168,15 @@ pub(crate) fn tell_problems(scanned: &Scanned, coverage: &Coverage) {
 pub(crate) fn nothing_found(scanned: &Scanned, coverage: &Coverage) -> anyhow::Error {
     let formats: Vec<_> = scanned.sources.iter().map(|s| format!("`{}` read as {}", s.name, s.format)).collect();
     let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
+    let is_capture = !scanned.sources.is_empty() && scanned.sources.iter().all(Source::is_capture);
+    let remedy = match is_capture {
+        true => "capture where HTTP is not encrypted, or look at --port, --bpf, --since and --until",
+        false => "say another --log-format, or widen --since and --until",
+    };
     anyhow::anyhow!(
-        "no transaction in {} lines ({}): {}; say another --log-format, or widen --since and --until",
-        coverage.lines_read,
-        if reasons.is_empty() { "none read".to_owned() } else { reasons.join(", ") },
+        "no transaction in {} ({}): {}; {remedy}",
+        if is_capture { format!("{} packets", coverage.packets_read) } else { sources::read(coverage) },
+        if reasons.is_empty() { "nothing was left out".to_owned() } else { reasons.join(", ") },
         formats.join(", "),
     )
 }

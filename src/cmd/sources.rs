@@ -15,7 +15,7 @@ use pitot_agent::{
     packets::{Local, Options},
     parse::Wanted,
 };
-use pitot_model::{TimeRange, Timestamp};
+use pitot_model::{Coverage, TimeRange, Timestamp};
 
 use crate::cli::{Reading, Sources};
 
@@ -37,13 +37,17 @@ pub(crate) fn packets(args: &Sources) -> Options {
         ports: capturing.ports.clone(),
         range: wanted(reading, false).range,
         http: http::Limits {
-            answer_within: capturing.answer_within,
+            answer_within: capturing.answer_within.unwrap_or(http::Limits::DEFAULT.answer_within),
             consumer_header: reading.consumer.as_deref().unwrap_or_default().to_ascii_lowercase(),
             ..http::Limits::default()
         },
-        // Who chooses connections must not know where they are kept.
-        seed: fresh_secret().ok().and_then(|s| s.first_chunk().copied()).map_or(0, u64::from_le_bytes),
+        seed: seed(),
     }
+}
+
+/// Who chooses connections must not know where they are kept.
+pub(crate) fn seed() -> u64 {
+    fresh_secret().ok().and_then(|s| s.first_chunk().copied()).map_or(0, u64::from_le_bytes)
 }
 
 pub(crate) fn compile(format: &str) -> anyhow::Result<Format> {
@@ -86,6 +90,23 @@ pub(crate) fn state_directory() -> PathBuf {
         .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("pitot")))
         .or_else(|| from("HOME").map(|d| d.join(".local/state/pitot")))
         .unwrap_or_else(|| PathBuf::from("/var/lib/pitot"))
+}
+
+/// Refuses to read files, which end, beside interfaces, which do not.
+pub(crate) fn refuse_files(args: &Sources) -> anyhow::Result<()> {
+    match args.sources.first() {
+        Some(path) => anyhow::bail!("cannot read `{}` and an interface at once; leave one out", path.display()),
+        None => Ok(()),
+    }
+}
+
+/// How much was read, for people.
+pub(crate) fn read(coverage: &Coverage) -> String {
+    match (coverage.lines_read, coverage.packets_read) {
+        (lines, 0) => format!("{lines} lines"),
+        (0, packets) => format!("{packets} packets"),
+        (lines, packets) => format!("{lines} lines and {packets} packets"),
+    }
 }
 
 /// Creates a file for output.

@@ -1,15 +1,18 @@
 //! `pitot top`: agent, collector and dashboard in one process; nothing is kept and no port is opened.
 
-use std::{future::pending, path::Path, process::ExitCode, time::Duration};
+use std::{future::pending, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::bail;
-use pitot_agent::io::{Daemon, Followed, Pieces, SourceError, SourceSpec};
+use pitot_agent::{
+    enrich::Settings,
+    io::{Captures, Daemon, Followed, Input, SourceError, SourceSpec},
+};
 use pitot_collector::{Config, Retention};
 use pitot_model::filter;
 use pitot_tui::{Options, Span};
 
-use super::{runtime, sources, tui};
-use crate::cli::Top;
+use super::{live, runtime, sources, tui};
+use crate::cli::{Sources, Top};
 
 /// Time between reports: how fresh the screen is.
 const SHIP_EVERY: Duration = Duration::from_millis(500);
@@ -20,18 +23,38 @@ pub(crate) fn run(args: &Top) -> anyhow::Result<ExitCode> {
     }
     let specs = sources::specs(&args.sources.sources, &args.sources.reading)?;
     specs.iter().try_for_each(check)?;
-    runtime::runtime()?.block_on(watch(args, &specs))?;
+    // Loads the secret, which may be root's.
+    let settings = sources::settings(&args.sources.reading)?;
+    let captures = open(&args.sources, !specs.is_empty())?;
+    runtime::runtime()?.block_on(watch(args, &specs, settings, captures))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn watch(args: &Top, specs: &[SourceSpec]) -> anyhow::Result<()> {
+/// The interfaces that are asked for.
+fn open(sources: &Sources, reads_files: bool) -> anyhow::Result<Option<Captures>> {
+    let specs = live::specs(&sources.capturing);
+    if specs.is_empty() {
+        return Ok(None);
+    }
+    let (live, privileges) = live::open(&specs, sources.capturing.user.as_deref(), reads_files)?;
+    live::tell(&live, &privileges);
+    let packets = live::options(&live, sources::packets(sources));
+    Ok(Some(Captures { live, packets }))
+}
+
+async fn watch(
+    args: &Top,
+    specs: &[SourceSpec],
+    settings: Arc<Settings>,
+    captures: Option<Captures>,
+) -> anyhow::Result<()> {
     let config = Config { retention: Retention::FOR_EVER, ..Config::default() };
     let reading = &args.sources.reading;
     let daemon = Daemon {
         name: "top".to_owned(),
         instance: String::new(),
         files: specs.iter().map(follow).collect(),
-        settings: sources::settings(reading)?,
+        settings,
         window: config.window,
         ship_every: SHIP_EVERY,
         range: sources::wanted(reading, false).range,
@@ -40,7 +63,8 @@ async fn watch(args: &Top, specs: &[SourceSpec]) -> anyhow::Result<()> {
     };
     let collector = pitot_collector::open(config)?;
     let client = runtime::in_process(collector.router());
-    let names: Vec<_> = specs.iter().map(|s| s.path.to_string_lossy().into_owned()).collect();
+    let files = specs.iter().map(|s| s.path.to_string_lossy().into_owned());
+    let names: Vec<_> = captures.iter().map(|c| c.live.describe()).chain(files).collect();
     let options = Options {
         filter: args.filter.clone(),
         range: Span::All,
@@ -52,7 +76,7 @@ async fn watch(args: &Top, specs: &[SourceSpec]) -> anyhow::Result<()> {
     tokio::select! {
         shown = pitot_tui::run(client.clone(), options) => shown?,
         // It follows for ever.
-        _ = pitot_agent::io::run(daemon, client, pending()) => {}
+        _ = pitot_agent::io::run(daemon, captures, client, pending()) => {}
     }
     Ok(())
 }
@@ -69,9 +93,12 @@ fn check(spec: &SourceSpec) -> anyhow::Result<()> {
             spec.path.display()
         );
     }
-    match Pieces::open(spec) {
+    match Input::open(spec) {
+        Ok(Input::Capture(_)) => {
+            bail!("cannot follow `{0}`, it is a capture; use `pitot report {0}`", spec.path.display())
+        }
         // What is to come may be worth waiting for.
-        Ok(_) | Err(SourceError::Empty(_)) => Ok(()),
+        Ok(Input::Log(_)) | Err(SourceError::Empty(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

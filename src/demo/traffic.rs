@@ -93,6 +93,9 @@ impl Traffic {
             let request = Request::builder()
                 .method(endpoint.method)
                 .uri(format!("http://{}{}", self.api, endpoint.target(&mut random)))
+                // Who reads packets learns service and consumer here, who reads the log from the log.
+                .header("host", endpoint.service)
+                .header("x-consumer-username", consumer.name)
                 .header("user-agent", consumer.user_agent)
                 .header("x-api-key", &key)
                 .header("x-forwarded-for", consumer.address)

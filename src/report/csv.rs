@@ -30,7 +30,10 @@ pub(super) fn write(doc: &Document, out: &mut dyn io::Write) -> io::Result<()> {
         }
     }
     let coverage = &doc.coverage;
-    let read = [("lines_read", coverage.lines_read), ("transactions", coverage.transactions)];
+    let mut read = vec![("lines_read", coverage.lines_read), ("transactions", coverage.transactions)];
+    if coverage.packets_read > 0 {
+        read.insert(1, ("packets_read", coverage.packets_read));
+    }
     for (reason, n) in read.into_iter().chain(coverage.reasons.iter().map(|(r, &n)| (r.name(), n))) {
         write!(out, "coverage,,,,,,{reason},{n}{}\r\n", ",".repeat(AFTER_COUNT))?;
     }

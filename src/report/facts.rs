@@ -118,10 +118,16 @@ fn source(s: &Source) -> String {
     let name = if s.name == "-" { "standard input".into() } else { names::clean(&s.name) };
     let format = match names::clean(&s.format) {
         f if f.is_empty() => "format not known".into(),
-        f if s.detected => format!("{f} (detected)"),
+        // What a capture is, its first bytes say.
+        f if s.detected && !s.is_capture() => format!("{f} (detected)"),
         f => f.into_owned(),
     };
-    format!("{name} · {format} · {} {}", figures::count(s.lines), plural(s.lines, "line", "lines"))
+    let read = if s.is_capture() { counted(s.lines, "packet", "packets") } else { counted(s.lines, "line", "lines") };
+    format!("{name} · {format} · {read}")
+}
+
+fn counted(n: u64, one: &'static str, many: &'static str) -> String {
+    format!("{} {}", figures::count(n), plural(n, one, many))
 }
 
 pub(super) fn plural(n: u64, one: &'static str, many: &'static str) -> &'static str {
@@ -186,13 +192,18 @@ pub(super) fn statuses(status: &BTreeMap<Status, u64>) -> Vec<(Status, u64)> {
 
 /// What coverage says first: whether the numbers hold everything, and how much else.
 pub(super) fn coverage(c: &Coverage) -> String {
-    let lines = format!("{} {} read", figures::count(c.lines_read), plural(c.lines_read, "line", "lines"));
-    let held = format!("{} {}", figures::count(c.transactions), plural(c.transactions, "transaction", "transactions"));
+    let (lines, packets) = (counted(c.lines_read, "line", "lines"), counted(c.packets_read, "packet", "packets"));
+    let read = match (c.lines_read, c.packets_read) {
+        (_, 0) => lines,
+        (0, _) => packets,
+        _ => format!("{lines} and {packets}"),
+    };
+    let held = counted(c.transactions, "transaction", "transactions");
     if c.is_full() {
-        return format!("full: {lines}, {held}, nothing lost");
+        return format!("full: {read} read, {held}, nothing lost");
     }
     let percent = (c.ratio() * 10_000.0).floor() / 100.0;
-    format!("~ {percent} %: {lines}, {held}, {} lost", figures::count(c.lost()))
+    format!("~ {percent} %: {read} read, {held}, {} lost", figures::count(c.lost()))
 }
 
 /// What a reason means for the numbers.
@@ -251,5 +262,9 @@ mod tests {
         assert_eq!(coverage(&c), "full: 1,000,001 lines read, 1,000,000 transactions, nothing lost");
         c.add(Reason::LineMalformed, 1);
         assert_eq!(coverage(&c), "~ 99.99 %: 1,000,001 lines read, 1,000,000 transactions, 1 lost");
+        c = Coverage { packets_read: 7, transactions: 1, ..Coverage::default() };
+        assert_eq!(coverage(&c), "full: 7 packets read, 1 transaction, nothing lost");
+        c.lines_read = 1;
+        assert_eq!(coverage(&c), "full: 1 line and 7 packets read, 1 transaction, nothing lost");
     }
 }

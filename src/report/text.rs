@@ -40,8 +40,9 @@ pub(super) fn write(doc: &Document, style: Style, out: &mut dyn io::Write) -> io
 }
 
 fn why_empty(doc: &Document) -> &'static str {
-    match doc.coverage.lines_read {
-        0 => "the sources are empty",
+    match (doc.coverage.lines_read, doc.coverage.packets_read) {
+        (0, 0) => "the sources are empty",
+        (0, _) => "no packet belongs to one that was asked for; the reasons are below",
         _ => "no line holds one that was asked for; the reasons are below",
     }
 }

@@ -1,8 +1,8 @@
-//! The agent as a daemon: follows logs, counts, ships.
+//! The agent as a daemon: follows logs and captures, counts, ships.
 //!
-//! One owner thread reads, parses and counts; an async task ships what it drains, again and again until the collector
+//! One owner thread reads, parses and counts, and takes what another one makes of packets; an async task ships what it drains, again and again until the collector
 //! took it. When the collector is away, the bounded queue between them fills, then the open windows, and the thread
-//! stops reading: the files keep the rest.
+//! stops reading: the files keep the rest, of packets the capture drops and counts it.
 
 use std::{
     path::PathBuf,
@@ -15,11 +15,14 @@ use std::{
 };
 
 use pitot_client::Client;
-use pitot_model::{AgentId, Coverage, Offset, Reason, Report, TimeRange, Timestamp};
+use pitot_model::{AgentId, Coverage, Gauges, Offset, Reason, Report, TimeRange, Timestamp};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::feed::Feed;
+use super::{
+    capturing::{Captures, Capturing},
+    feed::Feed,
+};
 use crate::{
     enrich::{Enricher, Settings},
     log::Format,
@@ -34,6 +37,10 @@ const QUEUE: usize = 4;
 const FUTURE: Duration = Duration::from_secs(5 * 60);
 /// How far back; what collectors keep at most unless told otherwise.
 const PAST: Duration = Duration::from_secs(399 * 86_400);
+/// How long packets are on their way to a window: gathered, put in order, handed over.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
+/// Time between two reports of a capture without news, so that nobody takes the agent for gone.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 /// How long a file without news is left alone.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -83,12 +90,20 @@ pub struct Shipped {
 }
 
 /// Follows and ships until `stop` resolves, then reads what is there, ships it, and says what it did.
-pub async fn run(daemon: Daemon, client: Client, stop: impl Future<Output = ()>) -> Shipped {
+pub async fn run(
+    daemon: Daemon,
+    captures: Option<Captures>,
+    client: Client,
+    stop: impl Future<Output = ()>,
+) -> Shipped {
     let (reports, queue) = mpsc::channel(QUEUE);
     let stopping = Arc::new(AtomicBool::new(false));
     let reader = thread::spawn({
         let (daemon, stopping) = (daemon.clone(), stopping.clone());
-        move || Reader::new(daemon).run(&reports, &stopping)
+        move || {
+            let capturing = captures.map(|c| Capturing::start(c, daemon.settings.clone(), stopping.clone()));
+            Reader::new(daemon, capturing).run(&reports, &stopping)
+        }
     });
     let mut shipping = std::pin::pin!(ship(queue, client));
     let mut taken = tokio::select! {
@@ -155,10 +170,14 @@ struct Reader {
     incarnation: u64,
     sequence: u64,
     total: Coverage,
+    capturing: Option<Capturing>,
+    gauges: Option<Gauges>,
+    /// What was shipped last, and when.
+    told: (Option<Gauges>, Instant),
 }
 
 impl Reader {
-    fn new(daemon: Daemon) -> Self {
+    fn new(daemon: Daemon, capturing: Option<Capturing>) -> Self {
         Self {
             files: daemon.files.iter().map(Feed::new).collect(),
             enricher: Enricher::new(daemon.settings.clone()),
@@ -167,6 +186,9 @@ impl Reader {
             incarnation: u64::try_from(now().as_micros()).unwrap_or(0),
             sequence: 0,
             total: Coverage::default(),
+            gauges: capturing.is_some().then(Gauges::default),
+            capturing,
+            told: (None, Instant::now()),
             daemon,
         }
     }
@@ -179,7 +201,8 @@ impl Reader {
             let has_read = self.read();
             let has_room = reports.capacity() > 0 || reports.is_closed();
             let is_due = self.windows.is_full() || (Instant::now() >= next && has_room);
-            if is_due || (is_last && !has_read) {
+            let is_over = is_last && !has_read && self.capturing.as_ref().is_none_or(Capturing::is_over);
+            if is_due || is_over {
                 next = Instant::now() + self.daemon.ship_every;
                 if let Some(report) = self.report()
                     && reports.blocking_send(report).is_err()
@@ -187,7 +210,7 @@ impl Reader {
                     return self.total;
                 }
             }
-            match (has_read, is_last) {
+            match (has_read, is_over) {
                 (true, _) => {}
                 (false, true) => return self.total,
                 (false, false) => thread::sleep(IDLE),
@@ -203,9 +226,9 @@ impl Reader {
         TimeRange::new(self.daemon.range.from.max(earliest), self.daemon.range.to.min(latest))
     }
 
-    /// Reads a chunk of every file. Whether there was any.
+    /// Reads a chunk of every file, and what was captured. Whether there was any.
     fn read(&mut self) -> bool {
-        let mut has_read = false;
+        let mut has_read = self.take_captured();
         let wanted = Wanted { range: self.range(), keep_rejected: false };
         for feed in &mut self.files {
             let bytes = match feed.origin.read() {
@@ -227,11 +250,34 @@ impl Reader {
         has_read
     }
 
+    /// Where there are packets alone, time passes by the clock also while there are none.
+    fn watermark(&self, latest: Timestamp) -> Timestamp {
+        let follows_clock = self.capturing.is_some() && self.files.is_empty();
+        if follows_clock { latest.max(now() - ON_THE_WAY) } else { latest }
+    }
+
+    fn take_captured(&mut self) -> bool {
+        let Some(capturing) = &mut self.capturing else { return false };
+        let mut has_read = false;
+        while !self.windows.is_full()
+            && let Some((batch, gauges)) = capturing.next()
+        {
+            // An idle capture gives empty batches: there is nothing to hurry for.
+            has_read |= !batch.is_empty();
+            self.windows.add(&batch);
+            self.gauges = Some(gauges);
+            capturing.give_back(batch);
+        }
+        has_read
+    }
+
     fn report(&mut self) -> Option<Report> {
         let drained = self.windows.drain();
-        if drained.windows.is_empty() && drained.coverage == Coverage::default() && self.sequence > 0 {
+        let is_known = self.told.0 == self.gauges && (self.gauges.is_none() || self.told.1.elapsed() < SAY_EVERY);
+        if drained.windows.is_empty() && drained.coverage == Coverage::default() && self.sequence > 0 && is_known {
             return None;
         }
+        self.told = (self.gauges, Instant::now());
         self.total.merge(&drained.coverage);
         self.sequence += 1;
         let offset = |feed: &Feed| Offset { source: feed.name.clone(), fingerprint: 0, bytes: feed.origin.offset() };
@@ -240,13 +286,13 @@ impl Reader {
             sequence: self.sequence,
             made: now(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            watermark: drained.watermark,
+            watermark: self.watermark(drained.watermark),
             windows: drained.windows,
             coverage: drained.coverage,
             exemplars: Vec::new(),
             aliases: drained.aliases,
             offsets: self.files.iter().map(offset).collect(),
-            gauges: None,
+            gauges: self.gauges,
         })
     }
 }

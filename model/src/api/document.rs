@@ -50,8 +50,15 @@ pub struct Source {
     pub format: String,
     /// Whether the format was detected and not given.
     pub detected: bool,
-    /// Lines read.
+    /// Lines read; packets of a capture.
     pub lines: u64,
+}
+
+impl Source {
+    /// Whether it is made of packets and not of lines: its format begins with `pcap`.
+    pub fn is_capture(&self) -> bool {
+        self.format.starts_with("pcap")
+    }
 }
 
 /// The numbers of one service, route or consumer; its numbers stand beside its name.

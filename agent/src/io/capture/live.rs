@@ -1,6 +1,7 @@
 //! Live capture: what the kernel sees pass on network interfaces, through libpcap.
 //!
-//! In: names of interfaces, ports, a filter. Out: [`Frame`]s with the kernel's timestamps, and how many the kernel dropped.
+//! In: names of interfaces, ports, a filter. Out: [`Frame`]s with the kernel's timestamps, into [`Packets`], and how many
+//! the kernel dropped.
 //! All interfaces are read by one owner on one thread, so that a packet which passes two of them is seen as the
 //! retransmission that it looks like, and is counted once.
 
@@ -8,15 +9,18 @@ use std::{
     fmt::Write as _,
     net::IpAddr,
     os::fd::AsFd as _,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use pcap::{Active, Capture, Device};
-use pitot_model::Timestamp;
+use pitot_model::{Reason, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{info, warn};
 
-use crate::decode::{Frame, LinkType};
+use crate::{
+    decode::{Frame, LinkType},
+    packets::{Packets, Visit},
+};
 
 /// Bytes of the kernel's buffer per interface: with all else, a busy agent stays below 96 MiB. At a million packets per
 /// second it holds some 30 ms, which is how long this process may be kept from running.
@@ -32,6 +36,12 @@ const GATHER_MS: i32 = 100;
 const IMMEDIATE_MS: i32 = 1;
 /// Packets of one interface before the others have their turn.
 const TURN: usize = 4096;
+/// How long to wait for packets; at least as long as the kernel gathers them.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Time between two looks at what was dropped.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long it takes at most to read what the kernel holds in the end.
+const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// Time between two looks for an interface that went away.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// The pseudo interface of Linux that stands for all.
@@ -132,6 +142,8 @@ pub enum CaptureError {
 /// Open captures on some interfaces.
 pub struct Live {
     taps: Vec<Tap>,
+    /// When to look at the clock and at what was dropped.
+    due: Instant,
 }
 
 /// One interface.
@@ -153,18 +165,7 @@ impl Live {
     /// # Errors
     /// The first that cannot be opened.
     pub fn open(specs: &[LiveSpec]) -> Result<Self, CaptureError> {
-        Ok(Self { taps: specs.iter().map(Tap::open).collect::<Result<_, _>>()? })
-    }
-
-    /// Captures other ports from now on.
-    ///
-    /// # Errors
-    /// [`CaptureError::Filter`].
-    pub fn set_ports(&mut self, ports: &[u16]) -> Result<(), CaptureError> {
-        self.taps.iter_mut().try_for_each(|tap| {
-            tap.spec.ports = ports.to_vec();
-            tap.set_filter()
-        })
+        Ok(Self { taps: specs.iter().map(Tap::open).collect::<Result<_, _>>()?, due: Instant::now() })
     }
 
     /// Addresses of the interfaces: what is sent to them is inbound.
@@ -175,26 +176,51 @@ impl Live {
         ours.flat_map(|d| d.addresses.iter().map(|a| a.addr)).collect()
     }
 
-    /// Interfaces and how their frames begin, for people.
+    /// Names of the interfaces, for people.
     pub fn describe(&self) -> String {
         let names: Vec<_> = self.taps.iter().map(|t| t.spec.interface.as_str()).collect();
         names.join(", ")
     }
 
-    /// Gives what was captured, and waits for it at most this long. How many packets there were.
-    pub fn read(&mut self, patience: Duration, mut visit: impl FnMut(&Frame<'_>)) -> usize {
-        let mut n = 0;
-        for tap in &mut self.taps {
-            n += tap.read(&mut visit);
-        }
+    /// Hands on what was captured, or waits for it a tenth of a second. Once a second it says what was dropped; without
+    /// packets, time passes by the clock. How many packets there were.
+    pub fn pump<V: Visit>(&mut self, packets: &mut Packets<V>) -> usize {
+        let n = self.read(packets);
         if n == 0 {
-            self.wait(patience);
+            self.wait(PATIENCE);
+        }
+        if Instant::now() >= self.due {
+            self.due = Instant::now() + LOOK_EVERY;
+            packets.count(Reason::PacketDropped, self.take_dropped());
+            if n == 0 {
+                packets.tick(now());
+            }
         }
         n
     }
 
+    /// Hands on what the kernel still holds, in a second at most, and ends what is open.
+    pub fn finish<V: Visit>(&mut self, packets: &mut Packets<V>) {
+        let (deadline, mut n_quiet) = (Instant::now() + FINISH_WITHIN, 0);
+        while n_quiet < 2 && Instant::now() < deadline {
+            match self.read(packets) {
+                0 => {
+                    n_quiet += 1;
+                    self.wait(PATIENCE);
+                }
+                _ => n_quiet = 0,
+            }
+        }
+        packets.count(Reason::PacketDropped, self.take_dropped());
+        packets.finish();
+    }
+
+    fn read<V: Visit>(&mut self, packets: &mut Packets<V>) -> usize {
+        self.taps.iter_mut().map(|tap| tap.read(packets)).sum()
+    }
+
     /// Packets that kernel and interfaces dropped since the last call.
-    pub fn take_dropped(&mut self) -> u64 {
+    fn take_dropped(&mut self) -> u64 {
         self.taps.iter_mut().map(Tap::take_dropped).sum()
     }
 
@@ -234,7 +260,7 @@ impl Tap {
         })
     }
 
-    fn read(&mut self, visit: &mut impl FnMut(&Frame<'_>)) -> usize {
+    fn read<V: Visit>(&mut self, packets: &mut Packets<V>) -> usize {
         let link = self.link;
         let Some(capture) = &mut self.capture else {
             self.look_again();
@@ -242,7 +268,7 @@ impl Tap {
         };
         let read = capture.dispatch(Some(TURN), |packet| {
             let ts = packet.header.ts;
-            visit(&Frame {
+            packets.push(&Frame {
                 at: Timestamp::from_secs(ts.tv_sec) + Duration::from_micros(ts.tv_usec as u64),
                 link,
                 bytes: packet.data,
@@ -328,6 +354,11 @@ fn why(interface: &str, error: &pcap::Error) -> CaptureError {
         return CaptureError::Unknown { interface, known };
     }
     CaptureError::Other { interface, error }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// What libpcap says, without the crate's prefix.

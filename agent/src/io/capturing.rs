@@ -1,0 +1,114 @@
+//! A live capture on a thread of its own, beside the files that a daemon follows.
+//!
+//! In: an open capture. Out: batches and what is open, over a bounded channel. Packets do not wait: while nobody takes a
+//! batch it grows up to a limit, and then its transactions are dropped and counted.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use pitot_model::Gauges;
+
+use super::capture::Live;
+use crate::{
+    enrich::Settings,
+    packets::{Options, Packets},
+    window::Batch,
+};
+
+/// Batches on their way.
+const QUEUE: usize = 4;
+/// Transactions of one batch, of 40 bytes and more each; further ones are dropped while nobody takes it.
+const ROWS: usize = 64 << 10;
+/// Transactions that are handed on before their time.
+const MANY: usize = 8 << 10;
+/// Time between two batches.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// What is captured, and how it is read.
+pub struct Captures {
+    /// The open capture.
+    pub live: Live,
+    /// How its packets are read.
+    pub packets: Options,
+}
+
+/// The thread's other end.
+pub(super) struct Capturing {
+    batches: Receiver<(Batch, Gauges)>,
+    empty: SyncSender<Batch>,
+    is_over: bool,
+}
+
+impl Capturing {
+    /// Captures until `stopping`.
+    pub(super) fn start(captures: Captures, settings: Arc<Settings>, stopping: Arc<AtomicBool>) -> Self {
+        let (to_us, batches) = mpsc::sync_channel(QUEUE);
+        let (empty, empties) = mpsc::sync_channel(QUEUE);
+        thread::spawn(move || capture(captures, settings, &to_us, &empties, &stopping));
+        Self { batches, empty, is_over: false }
+    }
+
+    /// The next batch, if there is one.
+    pub(super) fn next(&mut self) -> Option<(Batch, Gauges)> {
+        match self.batches.try_recv() {
+            Ok(next) => Some(next),
+            Err(error) => {
+                self.is_over = error == TryRecvError::Disconnected;
+                None
+            }
+        }
+    }
+
+    /// Gives a batch back, so that its memory is used again.
+    pub(super) fn give_back(&self, batch: Batch) {
+        // Where there are enough, it is freed.
+        let _ = self.empty.try_send(batch);
+    }
+
+    /// Whether nothing will come any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+fn capture(
+    captures: Captures,
+    settings: Arc<Settings>,
+    to_us: &SyncSender<(Batch, Gauges)>,
+    empties: &Receiver<Batch>,
+    stopping: &AtomicBool,
+) {
+    let Captures { mut live, packets } = captures;
+    let mut packets = Packets::new(settings, packets, Batch::default());
+    let mut due = Instant::now() + EVERY;
+    while !stopping.load(Ordering::Relaxed) {
+        live.pump(&mut packets);
+        if packets.visitor().len() < MANY && Instant::now() < due {
+            continue;
+        }
+        due = Instant::now() + EVERY;
+        let gauges = packets.gauges();
+        let batch = packets.take_batch(empties.try_recv().unwrap_or_default());
+        match to_us.try_send((batch, gauges)) {
+            Ok(()) => {}
+            Err(TrySendError::Disconnected(_)) => return,
+            Err(TrySendError::Full((mut batch, _))) => {
+                if batch.len() >= ROWS {
+                    batch.drop_rows();
+                }
+                packets.put_back(batch);
+            }
+        }
+    }
+    live.finish(&mut packets);
+    let gauges = packets.gauges();
+    // Who stopped waits for it.
+    let _ = to_us.send((packets.take_batch(Batch::default()), gauges));
+}
