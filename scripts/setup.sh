@@ -16,9 +16,8 @@ main() {
     cd "$(dirname "$0")/.."
     has cargo || die "cargo is missing; get it from https://rustup.rs"
     has cc || install "a C compiler" "gcc libc6-dev" "gcc" "build-base" "gcc" "gcc"
-    # In a subshell: nothing links libpcap yet, so that nobody is stopped where it is not to be had.
-    links_pcap || (install "the headers of libpcap" libpcap-dev libpcap-devel libpcap-dev libpcap libpcap) ||
-        say "going on without libpcap; this version does not need it"
+    # macOS brings it with its developer tools.
+    links_pcap || install "libpcap with its headers" libpcap-dev libpcap-devel libpcap-dev libpcap libpcap
     [ "$MODE" = test ] && test_tools
     return 0
 }
