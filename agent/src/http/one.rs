@@ -294,6 +294,7 @@ impl One {
         if line.status == 101
             && whose == Whose::Oldest
             && kind == (Kind::Upgrade { is_two: true })
+            && fields.upgrade.eq_ignore_ascii_case(b"h2c")
             && let Some(request) = self.pairing.hand_over()
         {
             return Err(Turn::Upgraded(self.client(), request, len));

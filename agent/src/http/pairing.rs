@@ -212,6 +212,13 @@ impl Pairing {
         self.asked.front_mut()
     }
 
+    /// Whatever the oldest request asks for: HTTP/2 does not begin here.
+    pub(super) fn forbid_two(&mut self) {
+        if let Some(Asked { kind: Kind::Upgrade { is_two }, .. }) = self.asked.front_mut() {
+            *is_two = false;
+        }
+    }
+
     /// Takes the oldest request away without an exchange, in flight as it is: another reader goes on with it.
     pub(super) fn hand_over(&mut self) -> Option<Request> {
         self.asked.pop_front().map(|asked| asked.request)

@@ -400,6 +400,29 @@ fn answers_that_do_not_come_and_answers_that_do_not_end() {
 }
 
 #[test]
+fn an_upgrade_is_followed_where_its_answer_says_so() {
+    let ask =
+        "GET /u HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n";
+    let frames = "\0\0\0\x04\0\0\0\0\0";
+    for (steps, exchanges) in [
+        // The answer is on stream 1, and never came.
+        (vec![c(ask), s(&format!("{switch}\r\n{frames}"))], "GET /u Status(1003) 0/0\n"),
+        (vec![c(ask), s(&format!("HTTP/1.1 101 Switching\r\n\r\n{frames}"))], "GET /u 101 0/0 open stream\n"),
+        (vec![c(ask), s("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n")], "GET /u 101 0/0 open stream\n"),
+        // Cut heads.
+        (vec![c(ask), s(switch)], "GET /u 101 0/0 open stream\n"),
+        (vec![c(ask), s(switch), LostS(20), s(frames)], "GET /u 101 0/0 open stream damaged\n"),
+        (
+            vec![c("GET /u HT"), LostC(9), c("1"), c("2"), c("3"), c("4"), s("1"), s("2"), s("3"), s("4")],
+            "GET /u Status(1003) 0/0 damaged\n",
+        ),
+    ] {
+        assert_eq!(run(&steps).0, exchanges, "{steps:?}");
+    }
+}
+
+#[test]
 fn other_protocols_are_counted_once() {
     for (steps, want) in [
         (

@@ -119,6 +119,7 @@ impl One {
         if !is_message {
             return sink.count(Reason::HeadLost, 1);
         }
+        self.is_http = true;
         if is_client {
             self.request(peers, way, &stash, begin, sink);
             if let Some(asked) = self.pairing.newest() {
@@ -129,6 +130,7 @@ impl One {
             }
         } else {
             // A switch of protocols is followed only where its head was seen.
+            self.pairing.forbid_two();
             let _ = self.response(peers, way, &stash, begin, sink);
             if let Some(answer) = self.pairing.current() {
                 answer.has_gap = is_gap;
