@@ -62,8 +62,8 @@ impl Capture {
     pub(super) fn finish(mut self) -> Vec<Value> {
         let status = stop(&mut self.running, "-INT");
         let told = self.told.join().unwrap();
-        assert!(status.success(), "{told}");
-        assert!(!told.contains("dropped"), "{told}");
+        assert!(status.success(), "{status}: {told}");
+        assert!(!told.contains("packet dropped"), "{told}");
         let lines = std::fs::read_to_string(self.dir.path().join("out")).unwrap();
         lines.lines().map(|l| serde_json::from_str(l).expect("a line is JSON")).collect()
     }
