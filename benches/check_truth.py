@@ -17,7 +17,8 @@ TIMES = (("duration_us", "total_us"), ("ttfb_us", "ttfb_us")) if is_capture else
 
 
 def status(counts):
-    return {int(k): v for k, v in counts.items()}
+    """Codes, and how it ended where there is none."""
+    return {str(k): v for k, v in counts.items()}
 
 
 def compare(name, got, want):
