@@ -18,6 +18,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("agent", &["model", "client"]),
     ("collector", &["model"]),
     ("tui", &["model", "client"]),
+    ("fuzz/bodies", &["model", "agent"]),
 ];
 
 /// What only `io/` may name: text, and what it is. Addresses are values and may be named anywhere.
