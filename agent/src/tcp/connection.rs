@@ -19,8 +19,8 @@ pub(super) struct Connection<A> {
     pub(super) peers: Peers,
     /// Whether the application was told of the end; kept to know late copies of segments by.
     pub(super) is_closed: bool,
-    /// Whether it ended by RST.
-    is_reset: bool,
+    /// Who ended it by RST.
+    reset_by: Option<Way>,
     /// Whether payload was seen.
     pub(super) has_payload: bool,
     /// Whether the application wants no more.
@@ -46,7 +46,7 @@ impl<A: Application> Connection<A> {
         Self {
             peers,
             is_closed: false,
-            is_reset: false,
+            reset_by: None,
             has_payload: false,
             is_done: false,
             last: at,
@@ -100,7 +100,23 @@ impl<A: Application> Connection<A> {
         }
         let at = flow.offset(s.sequence);
         at.saturating_add(REACH) < flow.next
-            || at >= if self.is_reset { flow.next.saturating_add(REACH) } else { flow.next }
+            || at >= if self.reset_by.is_some() { flow.next.saturating_add(REACH) } else { flow.next }
+    }
+
+    /// Whether a segment with payload shows that a RST was none: who sent it goes on behind it. Middleboxes forge them,
+    /// and systems ignore those that lack a signature. What the other one says may have been on its way.
+    pub(super) fn outlives_reset(&self, way: Way, s: &Segment<'_>) -> bool {
+        let flow = &self.flows[way as usize];
+        self.reset_by == Some(way) && flow.is_known && flow.offset(s.sequence) == flow.next
+    }
+
+    /// Goes on behind such a RST, with what is known of both streams.
+    pub(super) fn reopen(&mut self) {
+        (self.is_closed, self.is_done, self.reset_by) = (false, false, None);
+        self.peers.has_handshake &= !self.has_payload;
+        for flow in &mut self.flows {
+            (flow.fin, flow.is_over) = (u64::MAX, false);
+        }
     }
 
     /// Everything but the opening: acknowledgement, payload and FIN.
@@ -154,8 +170,8 @@ impl<A: Application> Connection<A> {
             let Some(ahead) = flow.claim(start) else {
                 return A::count(sink, Reason::SegmentDropped, 1);
             };
-            self.flush(way, s.at, sink);
-            self.lose(way, ahead, s.at, sink);
+            self.flush(way, s.at, Lone::Byte, sink);
+            self.lose(way, ahead, s.at, Lone::Byte, sink);
             start = ahead;
         }
         let mut part = Part {
@@ -170,7 +186,10 @@ impl<A: Application> Connection<A> {
         if s.fin && flow.fin == u64::MAX {
             flow.note_fin(part.end());
         }
-        part = part.take(flow.fin.saturating_sub(start));
+        if part.end() > flow.fin {
+            part = part.take(flow.fin.saturating_sub(start));
+            A::count(sink, Reason::SegmentDropped, 1);
+        }
         if start < flow.next {
             // A single byte before everything is a keep-alive probe.
             if flow.has_data || flow.has_syn || part.len <= 1 || start < START - REACH {
@@ -245,7 +264,7 @@ impl<A: Application> Connection<A> {
     /// Whether the other stream is known to go on before what this acknowledges, and can.
     fn may_wait(&self, way: Way, acknowledged: Option<u64>) -> bool {
         let other = &self.flows[way.other() as usize];
-        acknowledged.is_some_and(|a| a > other.next) && !other.is_over && !other.is_parked()
+        acknowledged.is_some_and(|a| a > other.next) && !other.is_over && !other.is_parked() && !other.was_given_up()
     }
 
     /// Whether a flow is not simply in order.
@@ -314,7 +333,7 @@ impl<A: Application> Connection<A> {
         for way in [Way::Forth, Way::Back] {
             let peer_spoke = spoke == Some(way.other());
             if let Some(to) = self.flows[way as usize].hopeless(now, segments, peer_spoke) {
-                self.lose(way, to, now, sink);
+                self.lose(way, to, now, Lone::Open, sink);
                 self.settle(now, sink);
             }
         }
@@ -326,10 +345,10 @@ impl<A: Application> Connection<A> {
         let way = if self.flows[0].cost() >= self.flows[1].cost() { Way::Forth } else { Way::Back };
         match self.flows[way as usize].late.as_ref().and_then(|l| l.first()) {
             Some((start, _)) => {
-                self.lose(way, start, now, sink);
+                self.lose(way, start, now, Lone::Byte, sink);
                 self.drain(way, true, sink);
             }
-            None => self.flush(way, now, sink),
+            None => self.flush(way, now, Lone::Byte, sink),
         }
         if let Some(late) = &mut self.flows[way as usize].late {
             late.claim = None;
@@ -339,13 +358,15 @@ impl<A: Application> Connection<A> {
     }
 
     /// Tells that the bytes up to `to` are lost, if there are any.
-    fn lose(&mut self, way: Way, to: u64, now: Timestamp, sink: &mut A::Sink) {
+    fn lose(&mut self, way: Way, to: u64, now: Timestamp, lone: Lone, sink: &mut A::Sink) {
+        let has_peer_ended = self.flows[way.other() as usize].fin != u64::MAX;
         let flow = &mut self.flows[way as usize];
         let len = to.saturating_sub(flow.next);
-        let has_more = flow.late.as_ref().is_some_and(|l| l.end().is_some());
-        if len == 1 && flow.acked == to && !has_more && flow.fin == u64::MAX {
-            // An end that was acknowledged without having been seen: FIN takes one number. Single bytes are rarer.
-            flow.note_fin(flow.next);
+        if len == 1 && lone != Lone::Byte && flow.may_have_ended() {
+            match lone == Lone::Fin || has_peer_ended {
+                true => flow.note_fin(flow.next),
+                false => flow.give_up_lone(),
+            }
         } else if len > 0 && !self.is_done {
             let gap = Gap { offset: flow.next, len, kind: GapKind::Lost, at: now };
             (flow.next, flow.has_data) = (to, true);
@@ -354,14 +375,14 @@ impl<A: Application> Connection<A> {
     }
 
     /// Tells all of a flow that is known, with what is missing given up.
-    fn flush(&mut self, way: Way, now: Timestamp, sink: &mut A::Sink) {
+    fn flush(&mut self, way: Way, now: Timestamp, lone: Lone, sink: &mut A::Sink) {
         loop {
             self.drain(way, true, sink);
             let flow = &self.flows[way as usize];
             let fin = if flow.fin == u64::MAX { 0 } else { flow.fin };
             match flow.late.as_ref().and_then(|l| l.first()) {
-                Some((start, _)) => self.lose(way, start, now, sink),
-                None => return self.lose(way, flow.acked.max(fin), now, sink),
+                Some((start, _)) => self.lose(way, start, now, lone, sink),
+                None => return self.lose(way, flow.acked.max(fin), now, lone, sink),
             }
         }
     }
@@ -371,9 +392,12 @@ impl<A: Application> Connection<A> {
         if !self.believes_reset(way, s) {
             return;
         }
-        self.is_reset = true;
+        self.reset_by = Some(way);
         self.flush_all(s.at, sink);
         let flow = &mut self.flows[way as usize];
+        if flow.is_known {
+            flow.next = flow.next.max(flow.offset(s.sequence));
+        }
         if !flow.is_over {
             flow.is_over = true;
             self.app.end(&self.peers, way, End::Reset, s.at, sink);
@@ -407,8 +431,8 @@ impl<A: Application> Connection<A> {
     fn flush_all(&mut self, now: Timestamp, sink: &mut A::Sink) {
         // What was refused waits for the other flow.
         let first = if self.flows[Way::Forth as usize].is_parked() { Way::Back } else { Way::Forth };
-        self.flush(first, now, sink);
-        self.flush(first.other(), now, sink);
+        self.flush(first, now, Lone::Fin, sink);
+        self.flush(first.other(), now, Lone::Fin, sink);
     }
 
     /// The last call; what the application holds is freed.
@@ -437,6 +461,18 @@ impl<A: Application> Connection<A> {
     pub(super) fn is_full(&self, bytes: usize) -> bool {
         self.flows.iter().any(|f| f.is_full(bytes))
     }
+}
+
+/// What a single number is taken for that was acknowledged without having been seen, with nothing behind it: FIN takes
+/// one, and single bytes are rarer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lone {
+    /// An end where the peer has ended, too; else nothing, until more comes or the connection is over.
+    Open,
+    /// An end.
+    Fin,
+    /// A byte.
+    Byte,
 }
 
 /// How far a RST may be ahead of everything seen: what a window holds that is not scaled.

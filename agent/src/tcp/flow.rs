@@ -151,7 +151,7 @@ impl Flow {
         let (next, acked) = (self.next, self.acked);
         let late = self.late.get_or_insert_default();
         if late.hole.start != next {
-            late.hole = Hole { start: next, since: now, acknowledged: None };
+            late.hole = Hole { start: next, since: now, acknowledged: None, is_given_up: false };
         }
         if acked > next && late.hole.acknowledged.is_none() {
             late.hole.acknowledged = Some((now, 0));
@@ -177,6 +177,24 @@ impl Flow {
         let (since, seen) = late.hole.acknowledged.as_mut()?;
         *seen = seen.saturating_add(segments);
         (now.since(*since) >= patience || *seen >= PATIENCE_SEGMENTS).then_some(end.min(self.acked))
+    }
+
+    /// Whether all that is missing is a single number that the peer acknowledged: a byte, or FIN.
+    pub(super) fn may_have_ended(&self) -> bool {
+        let has_more = self.late.as_ref().is_some_and(|l| l.end().is_some());
+        self.fin == u64::MAX && self.acked == self.next + 1 && !has_more
+    }
+
+    /// Notes that such a number will not be seen any more, whatever it was.
+    pub(super) fn give_up_lone(&mut self) {
+        if let Some(late) = &mut self.late {
+            late.hole.is_given_up = true;
+        }
+    }
+
+    /// Whether nothing more is awaited for now.
+    pub(super) fn was_given_up(&self) -> bool {
+        self.late.as_ref().is_some_and(|l| l.hole.is_given_up && l.hole.start == self.next)
     }
 
     /// Whether what comes next is there, but refused.

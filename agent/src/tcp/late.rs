@@ -104,6 +104,8 @@ pub(super) struct Hole {
     pub(super) since: Timestamp,
     /// When it was noticed that the peer has them, and the segments of the connection seen by then or after.
     pub(super) acknowledged: Option<(Timestamp, u32)>,
+    /// Whether they are a single number that was given up, and may yet turn out to have been the end.
+    pub(super) is_given_up: bool,
 }
 
 impl Late {

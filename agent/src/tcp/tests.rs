@@ -99,6 +99,16 @@ fn resets() {
         ("outside", "HELLO\n> 100:a\n< R 90000000 @101\n< R 400\n> 101:b", "> a | > b"),
         ("before what was acknowledged", "HELLO\n> 100:abc\n< 500 @103\n> R 102\n> 103:d", "> abc | > d"),
         ("after the own end", "HELLO\n> F 100:abc\n> R 104", "> abc | > Fin | close Ended"),
+        (
+            "not believed by the peer",
+            "HELLO\n> R 100\n> 100:ab @500\n< 500:cd @102",
+            "> Reset | close Ended | > ab @0 | < cd @2",
+        ),
+        (
+            "not believed by the peer, later",
+            "HELLO\n> 100:ab\n< R 500\n> 102:no\n< 500:de @102\n> 102:f @502\n> F 103\n< F 502",
+            "> ab | < Reset | close Ended | < de @2 | > f @2 | > Fin | < Fin | close Ended (joined)",
+        ),
         ("tells what waited", "HELLO\n> 101:b\n> R 102", "> ~1 | > b | > Reset | close Ended"),
     ]);
 }
@@ -189,6 +199,21 @@ fn holes_are_given_up_when_the_peer_has_the_bytes() {
             "> ab | < cd @3 | < Fin | > Fin | close Ended",
         ),
         (
+            "lost FIN, noticed at the end",
+            "HELLO\n> 100:ab\n< 500:cd @103\ntick +201\nend",
+            "> ab | < cd @3 | > Fin | close EndOfCapture",
+        ),
+        (
+            "lost byte, more behind it",
+            "HELLO\n> 100:ab\n< 500:cd @103\ntick +201\n< 502:e @103\n> 103:d @503\ntick +1\n> 104:e",
+            "> ab | < cd @3 | < e @3 | > ~1 | > d @3 | > e",
+        ),
+        (
+            "lost byte, its loss told before answers",
+            "HELLO\n> 100:ab\n< 500:Wait @103\ntick +201\n> 103:d @504\ntick +21",
+            "> ab | < wait | < Wait @3 | > ~1 | > d @4",
+        ),
+        (
             "each hole has its time",
             "HELLO\n> 101:b\n< 500 @102\n> 103:d +15\n< 500 @104\n> 100:a +3\ntick +4\n> 102:c",
             "> a | > b | > c | > d",
@@ -265,8 +290,10 @@ fn garbage_is_dropped_unless_it_repeats() {
             "< a @-100 | < b @-100 | < c @-100 | > d",
         ),
     ]);
-    let (notes, _) = play(&format!("{HELLO}> 100:abc\n> 1000000000:x"), Limits::default());
-    assert_eq!(notes.counts, [(Reason::SegmentDropped, 1)]);
+    for script in ["> 100:abc\n> 1000000000:x", "> F 100:abc\n> 103:no\n> F 103"] {
+        let (notes, _) = play(&format!("{HELLO}{script}"), Limits::default());
+        assert_eq!(notes.counts, [(Reason::SegmentDropped, 1)], "{script}");
+    }
 }
 
 #[test]
@@ -274,8 +301,13 @@ fn silent_connections_are_forgotten() {
     check(&[
         ("silence", "HELLO\n> 100:a\ntick +599999\n> 101:b\ntick +599999\ntick +1", "> a | > b | close Idle"),
         (
+            "a leap that the next tick takes back",
+            "HELLO\n> 100:a\ntick +1000\ntick +99999999\ntick +-99999998\n> 101:b\ntick +1000\nend",
+            "> a | > b | close EndOfCapture",
+        ),
+        (
             "time that goes on for one packet only",
-            "HELLO\n> 100:a\n> 7:bc port=9 +99999999\n> 101:d +-99999999\ntick +599999\n> 102:e\ntick +599999\ntick +600000",
+            "HELLO\n> 100:a\n> 7:bc port=9 +99999999\n> 101:d +-99999999\ntick +599999\n> 102:e\ntick +599999\ntick +600000\ntick +1",
             "> a | > bc | > d | > e | close Idle (joined) | close Idle",
         ),
     ]);

@@ -58,6 +58,8 @@ pub struct Tracker<A: Application> {
     late_bytes: usize,
     /// The latest time.
     now: Timestamp,
+    /// Time of the latest tick.
+    ticked: Timestamp,
 }
 
 pub(super) struct Slot<A> {
@@ -80,6 +82,7 @@ impl<A: Application> Tracker<A> {
             lates: 0,
             late_bytes: 0,
             now: Timestamp::EPOCH,
+            ticked: Timestamp::EPOCH,
         }
     }
 
@@ -100,6 +103,9 @@ impl<A: Application> Tracker<A> {
             return;
         };
         let connection = &mut self.slots[idx].connection;
+        if connection.is_closed && begins(segment) && !segment.syn && connection.outlives_reset(way, segment) {
+            connection.reopen();
+        }
         if segment.syn && connection.open(way, segment) == Opening::Another
             || connection.is_closed && begins(segment) && !segment.syn && connection.is_outlived_by(way, segment)
         {
@@ -114,15 +120,19 @@ impl<A: Application> Tracker<A> {
     }
 
     /// Time has passed: to be called about once a second of the capture's time.
+    ///
+    /// A leap is believed when the next tick does not go back behind it: captures hold packets with wrong times.
     pub fn tick(&mut self, now: Timestamp, sink: &mut A::Sink) {
         self.pass(now);
+        let ticked = std::mem::replace(&mut self.ticked, now);
+        let now = if now.since(ticked) > LEAP { ticked.min(now) } else { now };
         for (queue, silence) in [(Queue::Over, LINGER), (Queue::New, self.limits.idle), (Queue::Busy, self.limits.idle)]
         {
             while let Some(idx) = self.slots.oldest(queue) {
                 let connection = &mut self.slots[idx].connection;
                 // Time that went back must not keep it for ever.
                 connection.last = connection.last.min(self.now);
-                if self.now.since(connection.last) < silence {
+                if now.since(connection.last) < silence {
                     break;
                 }
                 self.forget(idx, Close::Idle, sink);
@@ -135,7 +145,7 @@ impl<A: Application> Tracker<A> {
         }
         for idx in 0..self.slots.bound() {
             if self.slots.queue(idx) == Some(Queue::Busy) {
-                self.slots[idx].connection.tick(self.now, sink);
+                self.slots[idx].connection.tick(now, sink);
             }
         }
     }
@@ -298,6 +308,9 @@ fn opening(s: &Segment<'_>) -> Option<(Peers, Way)> {
 
 /// How long a closed connection is remembered, so that late copies of its segments begin nothing: as systems do.
 const LINGER: Duration = Duration::from_secs(60);
+
+/// How far time may go ahead at once without being doubted.
+const LEAP: Duration = Duration::from_secs(60);
 
 /// How far time may go back before it counts as having been set back.
 const BACKWARDS: Duration = Duration::from_secs(10);
