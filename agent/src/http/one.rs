@@ -39,6 +39,8 @@ pub(super) struct One {
     /// Whether any message was found.
     is_http: bool,
     was_reset: bool,
+    /// Whether the first bytes of a stream are missing, which a head may have been in if this is HTTP.
+    has_lost_start: bool,
 }
 
 /// What becomes of the connection.
@@ -164,6 +166,14 @@ impl One {
         match self.client() {
             Way::Forth => Ends { client: peers.opener, server: peers.other },
             Way::Back => Ends { client: peers.other, server: peers.opener },
+        }
+    }
+
+    /// It is HTTP.
+    fn found<S: Sink + ?Sized>(&mut self, sink: &mut S) {
+        self.is_http = true;
+        if std::mem::take(&mut self.has_lost_start) {
+            sink.count(Reason::HeadLost, 1);
         }
     }
 

@@ -88,7 +88,8 @@ pub(super) struct Pairing {
     held: VecDeque<Answer>,
     /// The response that is being read.
     current: Option<(Answer, Whose)>,
-    /// Set where a gap may have swallowed requests: the offset that the server's stream had then reached.
+    /// Set where a gap may have swallowed requests: the offset that the server's stream had then reached, 0 while that is
+    /// not known.
     lost_requests: Option<u64>,
     /// Whether a gap may have swallowed responses.
     has_lost_answers: bool,
@@ -113,8 +114,14 @@ impl Pairing {
     /// A request began; `reached` is the offset up to which the server's stream was read.
     pub(super) fn ask<S: Sink + ?Sized>(&mut self, ends: &Ends, mut asked: Asked, reached: Option<u64>, sink: &mut S) {
         if self.is_doubtful() {
+            if self.lost_requests == Some(0) {
+                self.lost_requests = asked.acknowledged.or(Some(0));
+            }
             if self.current.is_none() && asked.acknowledged == reached && self.is_barrier(asked.acknowledged) {
-                self.settle(ends, self.asked.len(), sink);
+                // Those that were sent with it are not answered either.
+                let n = self.asked.iter().position(|a| a.acknowledged == asked.acknowledged);
+                self.settle(ends, n.unwrap_or(self.asked.len()), sink);
+                self.clear_doubt();
             }
             asked.is_after_gap = self.lost_requests.is_some();
         }
@@ -150,6 +157,11 @@ impl Pairing {
         self.asked.len() > 1
     }
 
+    /// Whether more than one response may be on its way.
+    pub(super) fn may_have_several_answers(&self) -> bool {
+        self.asked.len() > 1 || self.lost_requests.is_some()
+    }
+
     /// Whether the newest request asks for another protocol.
     pub(super) fn is_switching(&self) -> bool {
         self.asked.back().is_some_and(|a| matches!(a.kind, Kind::Connect | Kind::Upgrade { .. }))
@@ -164,7 +176,8 @@ impl Pairing {
 
     /// Bytes of the client's stream are missing in which requests may have begun; the server's was read up to `reached`.
     pub(super) fn lose_requests(&mut self, reached: Option<u64>) {
-        self.lost_requests = self.lost_requests.or(Some(reached.unwrap_or(0)));
+        let reached = reached.or_else(|| self.asked.back()?.acknowledged).unwrap_or(0);
+        self.lost_requests = self.lost_requests.max(Some(reached));
     }
 
     /// Bytes of the server's stream are missing in which responses may have begun.
@@ -311,9 +324,12 @@ impl Pairing {
         if self.is_doubtful() && !self.held.is_empty() {
             self.settle(ends, self.asked.len(), sink);
         }
+        // A gap may have taken the answer.
+        let may_be_lost = self.has_lost_answers;
         while let Some(mut asked) = self.asked.pop_front() {
             let answer = asked.answer.take();
-            self.tell(ends, asked, answer.as_ref(), status, false, sink);
+            let is_damaged = may_be_lost && answer.is_none();
+            self.tell(ends, asked, answer.as_ref(), status, is_damaged, sink);
         }
     }
 
@@ -337,9 +353,10 @@ impl Pairing {
     /// Ends doubt about the oldest `n` requests: all responses held back are theirs, the last ones surely.
     fn settle<S: Sink + ?Sized>(&mut self, ends: &Ends, n: usize, sink: &mut S) {
         let n = n.min(self.asked.len());
-        // What one gap took can be counted; what two took, only guessed.
+        // What one gap took can be counted. What gaps of both streams took cannot: as many of the one as of the other
+        // leave no trace.
         let is_guess = match (self.has_lost_answers, self.lost_requests.is_some()) {
-            (true, true) => self.held.len() != n,
+            (true, true) => true,
             (true, false) => self.held.len() > n,
             (false, _) => self.held.len() < n,
         };

@@ -21,6 +21,8 @@ enum Step {
     /// Bytes of the client, or of the server, that the capture missed.
     LostC(u64),
     LostS(u64),
+    /// The client says this, of whom is known that it received so many bytes of the server that come next.
+    Ahead(Vec<u8>, u64),
     /// So many bytes of the server that the snap length cut.
     CutS(u64),
     /// Seconds pass.
@@ -29,7 +31,7 @@ enum Step {
     ResetS,
 }
 
-use Step::{C, CutS, FinS, LostC, LostS, Pass, ResetS, S};
+use Step::{Ahead, C, CutS, FinS, LostC, LostS, Pass, ResetS, S};
 
 fn c(text: &str) -> Step {
     C(text.as_bytes().to_vec())
@@ -91,13 +93,13 @@ fn run(steps: &[Step]) -> (String, String) {
     let mut at = Timestamp::from_secs(1_000);
     for step in steps {
         at = at + Duration::from_millis(1);
-        let mut say = |way: Way, bytes: &[u8]| {
+        let mut say = |way: Way, bytes: &[u8], ahead: u64| {
             let from = usize::from(way == Way::Back);
             let chunk = Chunk {
                 offset: offsets[from],
                 bytes,
                 at,
-                acknowledged: Some(offsets[1 - from]),
+                acknowledged: Some(offsets[1 - from] + ahead),
                 begins_segment: true,
                 may_wait: false,
             };
@@ -108,8 +110,9 @@ fn run(steps: &[Step]) -> (String, String) {
         match step {
             C(bytes) if bytes.is_empty() => {}
             S(bytes) if bytes.is_empty() => {}
-            C(bytes) => say(Way::Forth, bytes),
-            S(bytes) => say(Way::Back, bytes),
+            C(bytes) => say(Way::Forth, bytes, 0),
+            Ahead(bytes, n) => say(Way::Forth, bytes, *n),
+            S(bytes) => say(Way::Back, bytes, 0),
             LostC(len) | LostS(len) | CutS(len) => {
                 let (way, from) = if let LostC(_) = step { (Way::Forth, 0) } else { (Way::Back, 1) };
                 let kind = if let CutS(_) = step { GapKind::Unkept } else { GapKind::Lost };
@@ -318,9 +321,29 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
             "GET /1 200 0/2\nGET /3 200 0/2\n",
             "head_lost=1 response_unmatched=1",
         ),
+        (
+            vec![LostC(request), get(2), s(OK), s(OK), get(3), s(OK)],
+            "GET /2 200 0/2\nGET /3 200 0/2\n",
+            "head_lost=1 response_unmatched=1",
+        ),
         // One of two that were sent at once: the last answers are those of the last requests.
         (
             vec![get(1), LostC(request), get(3), s(OK), s(OK), s(OK), get(4), s(OK)],
+            "GET /1 200 0/2\nGET /3 200 0/2\nGET /4 200 0/2\n",
+            "head_lost=1 response_unmatched=1",
+        ),
+        // The same, read before the answers to the first two, which waited for the gap.
+        (
+            vec![
+                get(1),
+                LostC(request),
+                Ahead(b"GET /3 HTTP/1.1\r\n\r\n".to_vec(), 2 * response),
+                s(OK),
+                s(OK),
+                get(4),
+                s(OK),
+                s(OK),
+            ],
             "GET /1 200 0/2\nGET /3 200 0/2\nGET /4 200 0/2\n",
             "head_lost=1 response_unmatched=1",
         ),
@@ -333,6 +356,13 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
             vec![get(1), get(2), LostS(response), s(&format!("rest{OK}")), get(3), s(OK)],
             "GET /1 Status(1003) 0/0 damaged\nGET /2 200 0/2\nGET /3 200 0/2\n",
             "head_lost=1",
+        ),
+        (vec![get(1), LostS(response)], "GET /1 Status(1003) 0/0 damaged\n", "head_lost=1"),
+        // A response and the next request, or what else may have been lost: whose the response is that comes then.
+        (
+            vec![get(1), LostC(request), LostS(response), s(&format!("rest{OK}")), get(3), s(OK)],
+            "GET /1 200 0/2 damaged\nGET /3 200 0/2\n",
+            "head_lost=2",
         ),
         // A part of a head: what came before it is read.
         (

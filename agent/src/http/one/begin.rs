@@ -78,7 +78,7 @@ impl One {
             let is_client = asks == Match::Yes;
             if !self.is_http {
                 self.client = Some(if is_client { way } else { other(way) });
-                self.is_http = true;
+                self.found(sink);
             }
             let used = match is_client {
                 true => self.request(peers, way, view, begin, sink),
@@ -122,7 +122,7 @@ impl One {
         }
         if !is_start
             && may_answer
-            && self.pairing.is_waiting_behind_oldest()
+            && self.pairing.may_have_several_answers()
             && let Some(at) = looks::response_within(view).filter(|&at| at > before)
         {
             // Behind the rest of an answer whose head a gap took.

@@ -46,7 +46,8 @@ impl One {
             }
             Reading::Head { .. } => self.cut_head(peers, way, true, sink),
             Reading::Start if self.is_http => sink.count(Reason::HeadLost, 1),
-            Reading::Start | Reading::Search => {}
+            Reading::Start => self.has_lost_start |= peers.has_handshake,
+            Reading::Search => {}
         }
         self.readers[index(way)].search();
         match is_client {
@@ -119,7 +120,7 @@ impl One {
         if !is_message {
             return sink.count(Reason::HeadLost, 1);
         }
-        self.is_http = true;
+        self.found(sink);
         if is_client {
             self.request(peers, way, &stash, begin, sink);
             if let Some(asked) = self.pairing.newest() {
