@@ -2,7 +2,6 @@
 //!
 //! In: bytes of a stranger. Out: nothing; a body panics where the parser breaks a promise. The coverage-guided fuzzer
 //! (`fuzz/fuzz_targets`, see `fuzz/README.md`) and the tests of this crate call the same functions.
-#![expect(clippy::missing_panics_doc, reason = "a panic is what a body has to say")]
 
 mod logs;
 mod packets;
