@@ -46,8 +46,10 @@ impl Verdict {
             assert!(agree >= stated * 0.99, "{field}: {agree} of {stated} agree\n{}", self.told);
         }
         for (name, counts) in &self.files {
-            let is_silent = counts["expected"] == 0 && counts["optional"] == 0;
-            assert!(!is_silent || counts["actual"] == 0, "{name} holds no HTTP: {counts}\n{}", self.told);
+            let known = DISAGREEMENTS.iter().find(|d| d.file == name).map_or((0, 0), |d| (d.missing, d.extra));
+            let n = |field| self.count(name, field);
+            let (missing, extra) = (n("expected") - n("matched"), n("actual") - n("matched"));
+            assert!((missing, extra) == known, "{name}: (missing, extra) {counts}\n{}", self.told);
         }
     }
 
@@ -68,6 +70,60 @@ impl Verdict {
         self.files[name][field].as_u64().unwrap()
     }
 }
+
+/// Where we say other than the golden file. Captures that hold no HTTP give nothing.
+struct Disagreement {
+    file: &'static str,
+    missing: u64,
+    extra: u64,
+    #[expect(dead_code, reason = "for who reads this table")]
+    why: &'static str,
+}
+
+const DISAGREEMENTS: [Disagreement; 7] = [
+    Disagreement {
+        file: "suricata/app-layer-protocol-exact.pcap",
+        missing: 1,
+        extra: 1,
+        why: "the client reset stream 7 before its answer came: to the client it was reset (RFC 9113, 5.1)",
+    },
+    Disagreement {
+        file: "suricata/dns-over-http2__dns_over_https.pcap",
+        missing: 1,
+        extra: 1,
+        why: "the same packets",
+    },
+    Disagreement {
+        file: "suricata/firewall__tcp-session-decode-malformed-ipv4.pcap",
+        missing: 0,
+        extra: 1,
+        why: "`REQ /malformed-decode HTTP/1.0` is a request of RFC 9112 with a method of its own; its answer is none",
+    },
+    Disagreement {
+        file: "suricata/http-evader__http-evader-468.pcap",
+        missing: 1,
+        extra: 1,
+        why: "the status `20x` is no number; the golden file has 20",
+    },
+    Disagreement {
+        file: "suricata/http-evader__http-evader-474.pcap",
+        missing: 1,
+        extra: 1,
+        why: "the status after the tab is 200; the golden file has 20",
+    },
+    Disagreement {
+        file: "suricata/http-multiple-cl.pcap",
+        missing: 1,
+        extra: 1,
+        why: "two Content-Length: invalid (RFC 9112, 6.3), and counted; the first one is what the server took, not the last",
+    },
+    Disagreement {
+        file: "wireshark-wiki/NTLM-wenchao.pcap",
+        missing: 1,
+        extra: 1,
+        why: "the GIF answers the request for the GIF; the head of the answer to the script before it was not captured",
+    },
+];
 
 fn judge(part: &str) -> Option<Verdict> {
     let captures = shared(&format!("corpus/pcap/{part}"))?;
