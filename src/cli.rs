@@ -163,7 +163,7 @@ pub(crate) struct Report {
 pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) sources: Sources,
-    /// One JSON object per line
+    /// One JSON object per line; of packets with `*_bytes` of a body that were sent, and `*_body_len` that were captured
     #[arg(long)]
     pub(crate) json: bool,
     /// Transactions at most

@@ -76,6 +76,11 @@ pub struct Exchange<'a> {
     pub request_bytes: u64,
     /// Bytes of the response body, likewise.
     pub response_bytes: u64,
+    /// Those of `request_bytes` that the capture has seen, if only their segments' headers; fewer where it lost some of a
+    /// body whose length is known.
+    pub request_captured: u64,
+    /// Likewise of the response.
+    pub response_captured: u64,
     /// First byte of the request.
     pub request_first: Timestamp,
     /// Last byte of the request, or the latest that was seen of it.

@@ -183,6 +183,8 @@ mod tests {
             grpc_status: None,
             request_bytes: 0,
             response_bytes: 5,
+            request_captured: 3,
+            response_captured: 5,
             request_first: Timestamp::from_millis(1_000),
             request_last: Timestamp::from_millis(1_001),
             response_first: Some(Timestamp::from_millis(1_011)),

@@ -21,6 +21,8 @@ pub(super) struct Answer {
     pub(super) span: Span,
     /// Bytes of the body, without framing.
     pub(super) bytes: u64,
+    /// How many of them the capture missed.
+    pub(super) lost_bytes: u64,
     pub(super) grpc_status: Option<u32>,
     version: [u8; NAME_BYTES],
     version_len: u8,
@@ -44,6 +46,7 @@ impl Answer {
             status,
             span,
             bytes: 0,
+            lost_bytes: 0,
             grpc_status: fields.grpc_status,
             version,
             version_len: len as u8,

@@ -62,9 +62,7 @@ pub(super) enum Turn {
 impl One {
     /// The next bytes.
     pub(super) fn chunk<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, chunk: &Chunk<'_>, sink: &mut S) -> Turn {
-        if self.client.is_none() && peers.has_handshake {
-            self.client = Some(Way::Forth);
-        }
+        self.begin_client(peers);
         if chunk.may_wait && self.must_wait(peers, way, chunk) {
             return Turn::Wait;
         }
@@ -157,6 +155,13 @@ impl One {
         }
     }
 
+    /// How far the other stream is known, with the rest of a body that was begun.
+    fn begun(&self, way: Way) -> Option<u64> {
+        let reader = &self.readers[index(way) ^ 1];
+        let reached = reader.reached?;
+        Some(Some(reader.unneeded()).filter(|&end| end < u64::MAX).unwrap_or(reached))
+    }
+
     /// How far this stream (0) or the other (1) was read.
     fn reached(&self, way: Way, other: usize) -> Option<u64> {
         self.readers[index(way) ^ other].reached
@@ -166,6 +171,13 @@ impl One {
         match self.client() {
             Way::Forth => Ends { client: peers.opener, server: peers.other },
             Way::Back => Ends { client: peers.other, server: peers.opener },
+        }
+    }
+
+    /// Who opened the connection is the client, until they say otherwise.
+    fn begin_client(&mut self, peers: &Peers) {
+        if self.client.is_none() && peers.has_handshake {
+            self.client = Some(Way::Forth);
         }
     }
 

@@ -455,6 +455,8 @@ fn tell<S: Sink + ?Sized>(ends: &Ends, asked: &mut Asked, answer: Option<&Answer
         grpc_status: answer.and_then(|a| a.grpc_status),
         request_bytes: request.bytes,
         response_bytes: answer.map_or(0, |a| a.bytes),
+        request_captured: request.bytes.saturating_sub(request.lost_bytes),
+        response_captured: answer.map_or(0, |a| a.bytes.saturating_sub(a.lost_bytes)),
         request_first: request.span.first,
         request_last: request.span.last,
         response_first: answer.map(|a| a.span.first),

@@ -28,6 +28,8 @@ pub(super) struct Request {
     pub(super) span: Span,
     /// Bytes of the body, without framing.
     pub(super) bytes: u64,
+    /// How many of `bytes` the capture missed.
+    pub(super) lost_bytes: u64,
     /// Whether the capture missed bytes of it.
     pub(super) is_damaged: bool,
 }

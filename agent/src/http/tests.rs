@@ -58,6 +58,9 @@ impl Sink for Log {
         };
         let _ =
             write!(self.text, "{} {} {end} {}/{}", text(e.method), text(e.target), e.request_bytes, e.response_bytes);
+        if (e.request_captured, e.response_captured) != (e.request_bytes, e.response_bytes) {
+            let _ = write!(self.text, " of which {}/{}", e.request_captured, e.response_captured);
+        }
         for (is, note) in [
             (e.status.http().is_some() && e.response_last.is_none(), " open"),
             (e.is_stream, " stream"),
@@ -302,7 +305,7 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
         // A body.
         (
             vec![get(1), s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"), LostS(7), get(2), s(OK)],
-            "GET /1 200 0/9 open damaged\nGET /2 200 0/2\n",
+            "GET /1 200 0/9 of which 0/2 open damaged\nGET /2 200 0/2\n",
             "body_gap=1",
         ),
         (
@@ -322,7 +325,7 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
             "head_lost=1 response_unmatched=1",
         ),
         (
-            vec![LostC(request), get(2), s(OK), s(OK), get(3), s(OK)],
+            vec![LostC(request), get(2), s("HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n"), s(OK), get(3), s(OK)],
             "GET /2 200 0/2\nGET /3 200 0/2\n",
             "head_lost=1 response_unmatched=1",
         ),
@@ -346,6 +349,22 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
             ],
             "GET /1 200 0/2\nGET /3 200 0/2\nGET /4 200 0/2\n",
             "head_lost=1 response_unmatched=1",
+        ),
+        // One that was sent with the next, while the rest of a body was awaited.
+        (
+            vec![
+                get(1),
+                s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"),
+                LostC(request),
+                Ahead(b"GET /3 HTTP/1.1\r\n\r\n".to_vec(), 7),
+                LostS(7),
+                s("HTTP/1.1 404 N\r\nContent-Length: 0\r\n\r\n"),
+                s(OK),
+                get(4),
+                s(OK),
+            ],
+            "GET /1 200 0/9 of which 0/2 open damaged\nGET /3 200 0/2\nGET /4 200 0/2\n",
+            "head_lost=1 response_unmatched=1 body_gap=1",
         ),
         (
             vec![get(1), get(2), LostS(response), s(OK), get(3), s(OK)],
@@ -385,7 +404,7 @@ fn gaps_cost_what_they_hide_and_nothing_else() {
                 get(2),
                 s(OK),
             ],
-            "GET /1 200 0/4 open damaged\nGET /2 200 0/2\n",
+            "GET /1 200 0/4 of which 0/2 open damaged\nGET /2 200 0/2\n",
             "body_gap=1 framing_lost=1",
         ),
     ] {

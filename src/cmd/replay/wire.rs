@@ -34,8 +34,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     grpc_status: Option<u32>,
     outcome: &'static str,
+    /// Bytes of the bodies that the capture holds.
     request_body_len: u64,
     response_body_len: u64,
+    /// Bytes of the bodies that were transferred, as the numbers count them.
+    request_bytes: u64,
+    response_bytes: u64,
     duration_ms: Option<f64>,
     ttfb_ms: Option<f64>,
     protocol: &'static str,
@@ -114,8 +118,10 @@ impl WirePrinter {
             status: exchange.status.http(),
             grpc_status: exchange.grpc_status,
             outcome: t.outcome().name(),
-            request_body_len: t.request_bytes,
-            response_body_len: t.response_bytes,
+            request_body_len: exchange.request_captured,
+            response_body_len: exchange.response_captured,
+            request_bytes: t.request_bytes,
+            response_bytes: t.response_bytes,
             duration_ms: t.timing.duration().map(ms),
             ttfb_ms: t.timing.ttfb().map(ms),
             protocol: t.protocol.name(),

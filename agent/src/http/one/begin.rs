@@ -136,7 +136,7 @@ impl One {
             sink.count(Reason::HeadMalformed, 1);
             match may_ask {
                 true => {
-                    let reached = self.reached(way, 1);
+                    let reached = self.begun(way);
                     self.pairing.lose_requests(reached);
                 }
                 false => self.pairing.lose_answers(),

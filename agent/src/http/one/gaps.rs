@@ -18,6 +18,7 @@ use pitot_model::Reason;
 impl One {
     /// Bytes that cannot be looked at.
     pub(in crate::http) fn gap<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, gap: &Gap, sink: &mut S) {
+        self.begin_client(peers);
         let reader = &mut self.readers[index(way)];
         reader.reached = Some(gap.offset.saturating_add(gap.len));
         let is_client = Some(way) == self.client;
@@ -52,7 +53,7 @@ impl One {
         self.readers[index(way)].search();
         match is_client {
             true => {
-                let reached = self.reached(way, 1);
+                let reached = self.begun(way);
                 self.pairing.lose_requests(reached);
             }
             false => self.pairing.lose_answers(),
@@ -65,7 +66,7 @@ impl One {
             if let Some(asked) = self.pairing.newest() {
                 asked.request.is_damaged = true;
             }
-            let reached = self.reached(way, 1);
+            let reached = self.begun(way);
             self.pairing.lose_requests(reached);
         } else {
             if let Some(answer) = self.pairing.current() {
@@ -88,13 +89,15 @@ impl One {
                 asked.request.bytes = asked.request.bytes.saturating_add(n);
                 asked.has_gap |= is_lost;
                 asked.expects_continue = false;
-                if !is_lost {
-                    asked.request.span.add(gap.at);
+                match is_lost {
+                    true => asked.request.lost_bytes = asked.request.lost_bytes.saturating_add(n),
+                    false => asked.request.span.add(gap.at),
                 }
             }
         } else if is_lost {
             if let Some(answer) = self.pairing.current() {
                 answer.bytes = answer.bytes.saturating_add(n);
+                answer.lost_bytes = answer.lost_bytes.saturating_add(n);
                 answer.has_gap = true;
             }
         } else {

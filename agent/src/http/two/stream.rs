@@ -49,6 +49,8 @@ pub(super) struct Response {
     version: Vec<u8>,
     span: Span,
     bytes: u64,
+    /// How many of them the capture missed.
+    lost_bytes: u64,
     content: Content,
     has_length: bool,
     has_paused: bool,
@@ -228,6 +230,11 @@ impl Stream {
         }
         self.grow(by, len, (!is_lost).then_some(at), sink);
         if is_lost {
+            let lost = match by {
+                Side::Client => &mut self.request.lost_bytes,
+                Side::Server => &mut self.response.lost_bytes,
+            };
+            *lost = lost.saturating_add(len);
             self.damage(by);
             if !self.has_body_gap && !self.is_unreadable {
                 self.has_body_gap = true;
@@ -361,6 +368,8 @@ impl Stream {
             grpc_status: response.grpc_status,
             request_bytes: request.bytes,
             response_bytes: response.bytes,
+            request_captured: request.bytes.saturating_sub(request.lost_bytes),
+            response_captured: response.bytes.saturating_sub(response.lost_bytes),
             request_first: request.span.first,
             request_last: request.span.last,
             response_first: self.has_response().then_some(response.span.first),
