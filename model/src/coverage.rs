@@ -67,7 +67,7 @@ reasons! {
     ReportRefused = "report_refused", 15;
     /// Name longer than the budget; cut
     NameCut = "name_cut", 16;
-    /// Compressed source that ends or breaks in the middle
+    /// Source that ends or breaks in the middle
     SourceBroken = "source_broken", 17;
     /// Packet that the kernel or the interface dropped before it could be read
     PacketDropped = "packet_dropped", 18;

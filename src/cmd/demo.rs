@@ -91,8 +91,8 @@ impl Door {
     /// In a few words.
     fn name(&self) -> String {
         match self {
-            Self::Log(_) => "its access log".to_owned(),
-            Self::Packets(..) => format!("its packets on {LOOPBACK}"),
+            Self::Log(_) => "the access log".to_owned(),
+            Self::Packets(..) => format!("packets on {LOOPBACK}"),
         }
     }
 
