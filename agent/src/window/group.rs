@@ -40,13 +40,14 @@ impl DenseBudget {
 }
 
 /// Values that wait to be recorded together: sorting them and going through a sketch once costs less than searching it
-/// for every one of them.
+/// for every one of them, and less still when they are many, so more may wait where a sketch is large anyway.
 const PENDING: usize = 64;
+const PENDING_MAX: usize = 1024;
 
 /// A sketch that many values go into.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    /// At most [`PENDING`] long; empty once dense.
+    /// At most [`PENDING_MAX`] long; of a dense one, [`PENDING`].
     pending: Vec<u32>,
     kept: Kept,
 }
@@ -71,56 +72,64 @@ impl Recorder {
 
     #[inline]
     pub(super) fn record(&mut self, us: u32, dense: &mut DenseBudget) {
-        if let Kept::Dense(d) = &mut self.kept {
-            return d.record(u64::from(us));
-        }
         self.pending.push(us);
-        if self.pending.len() == PENDING {
+        if self.pending.len().is_multiple_of(PENDING) {
             self.flush(dense);
         }
     }
 
-    pub(super) fn into_sketch(self) -> Sketch {
+    pub(super) fn into_sketch(mut self) -> Sketch {
         match self.kept {
             Kept::Sparse(mut sketch) => {
-                add_all(&mut sketch, self.pending);
+                add_all(&mut sketch, &mut self.pending);
                 sketch
             }
-            Kept::Dense(d) => d.to_sketch(),
+            Kept::Dense(mut d) => {
+                self.pending.iter().for_each(|&us| d.record(u64::from(us)));
+                d.to_sketch()
+            }
         }
     }
 
     fn to_sketch(&self) -> Sketch {
-        match &self.kept {
-            Kept::Sparse(sketch) => {
-                let mut sketch = sketch.clone();
-                add_all(&mut sketch, self.pending.clone());
-                sketch
-            }
+        let mut sketch = match &self.kept {
+            Kept::Sparse(sketch) => sketch.clone(),
             Kept::Dense(d) => d.to_sketch(),
-        }
+        };
+        add_all(&mut sketch, &mut self.pending.clone());
+        sketch
     }
 
+    /// Records what waits, where that is enough.
     fn flush(&mut self, dense: &mut DenseBudget) {
-        let Kept::Sparse(sketch) = &mut self.kept else { return };
-        self.pending = add_all(sketch, std::mem::take(&mut self.pending));
-        if sketch.count() >= dense.from && dense.left > 0 {
-            dense.left -= 1;
-            self.kept = Kept::Dense(Box::new(DenseSketch::new(std::mem::take(sketch))));
-            self.pending = Vec::new();
+        match &mut self.kept {
+            Kept::Dense(d) => {
+                // Nothing of these arrays is in the cache. In a row, one value need not wait for the next.
+                self.pending.iter().for_each(|&us| d.record(u64::from(us)));
+                self.pending.clear();
+            }
+            Kept::Sparse(sketch) => {
+                let n = sketch.count() + self.pending.len() as u64;
+                let is_dense = n >= dense.from && dense.left > 0;
+                if !is_dense && self.pending.len() < PENDING_MAX && self.pending.len() as u64 <= n / 8 {
+                    return;
+                }
+                add_all(sketch, &mut self.pending);
+                if is_dense {
+                    dense.left -= 1;
+                    self.kept = Kept::Dense(Box::new(DenseSketch::new(std::mem::take(sketch))));
+                    self.pending = Vec::new();
+                }
+            }
         }
     }
 }
 
-/// Records values in ascending order; gives their memory back.
-fn add_all(sketch: &mut Sketch, mut values: Vec<u32>) -> Vec<u32> {
+/// Records values, and forgets them.
+fn add_all(sketch: &mut Sketch, values: &mut Vec<u32>) {
     values.sort_unstable();
-    let mut sum = Sketch::new();
-    // Logs count in milliseconds, so there are many of a kind.
-    values.chunk_by(|a, b| a == b).for_each(|same| sum.record_n(u64::from(same[0]), same.len() as u64));
-    sketch.merge(&sum);
+    sketch.record_sorted(values);
     values.clear();
-    values
 }
 
 impl Group {
