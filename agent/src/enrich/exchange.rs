@@ -84,18 +84,18 @@ impl Enricher {
 
     fn wire_service(&mut self, host: &[u8], direction: Direction) -> Number {
         let settings = &self.settings;
-        let make = |host: &[u8]| {
-            let name = match (&settings.service, direction) {
-                (Some(service), Direction::Inbound) => service.clone(),
-                _ if !is_host(host) => settings.default_service.clone(),
-                _ => cut(String::from_utf8_lossy(host).to_ascii_lowercase()),
+        // Hosts are known by how they were sent, port and all, and made into names once.
+        let make = |sent: &[u8]| {
+            let name = match (&settings.service, direction, shown_host(sent)) {
+                (Some(service), Direction::Inbound, _) => service.clone(),
+                (_, _, None) => settings.default_service.clone(),
+                (_, _, Some(host)) => cut(String::from_utf8_lossy(address(host)).to_ascii_lowercase()),
             };
             (if direction == Direction::Outbound { format!("{OUTBOUND}{name}") } else { name }, ())
         };
         // One name for all: no host needs to be remembered.
         let is_given = settings.service.is_some() && direction == Direction::Inbound;
-        let host = if is_given { b"" } else { address(host) };
-        self.services.number(direction as u8, host, make)
+        self.services.number(direction as u8, if is_given { b"" } else { host }, make)
     }
 
     fn wire_consumer(&mut self, exchange: &Exchange<'_>) -> Number {
@@ -124,10 +124,34 @@ fn status(exchange: &Exchange<'_>) -> Status {
     }
 }
 
-/// Whether a host is a name or an address, and not what somebody put there to be seen.
+/// What may be shown of a `Host` that was sent: a name or an address, and its port. Credentials before it are left out;
+/// what somebody put there to be seen is `None`.
+pub fn shown_host(sent: &[u8]) -> Option<&[u8]> {
+    let first = sent.split(|b| b", ".contains(b)).next()?;
+    let shown = memchr::memrchr(b'@', first).map_or(first, |at| &first[at + 1..]);
+    let host = address(shown);
+    let port = match shown.strip_prefix(b"[") {
+        Some(rest) => rest.get(host.len()..).and_then(|rest| rest.strip_prefix(b"]"))?,
+        None => &shown[host.len()..],
+    };
+    let is_port = port.is_empty() || port.strip_prefix(b":").is_some_and(|p| p.iter().all(u8::is_ascii_digit));
+    (is_port && is_host(host)).then_some(shown)
+}
+
+/// Whether it is a name or an address.
 fn is_host(host: &[u8]) -> bool {
-    let of_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%');
-    !host.is_empty() && host.len() <= HOST_BYTES && host.iter().all(of_host)
+    let of_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let of_address = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b'.' | b':');
+    if host.is_empty() || host.len() > HOST_BYTES {
+        return false;
+    }
+    match memchr::memchr(b':', host) {
+        None => host.iter().all(of_name),
+        Some(_) => {
+            let (address, zone) = host.split_at(memchr::memchr(b'%', host).unwrap_or(host.len()));
+            address.iter().all(of_address) && zone.iter().skip(1).all(of_name)
+        }
+    }
 }
 
 /// Whether a path is `/package.Service/Method`.
@@ -203,6 +227,8 @@ mod tests {
             (None, "", Direction::Inbound, "default"),
             (None, "outbound/x", Direction::Inbound, "default"),
             (None, "a\"b", Direction::Inbound, "default"),
+            (None, "jane:secret@Shop.example:80", Direction::Inbound, "shop.example"),
+            (None, "jane:secret", Direction::Inbound, "default"),
             (None, "API.stripe.com", Direction::Outbound, "outbound/api.stripe.com"),
             (Some("shop"), "a.example", Direction::Inbound, "shop"),
             (Some("shop"), "a.example", Direction::Outbound, "outbound/a.example"),
@@ -211,6 +237,28 @@ mod tests {
             let exchange = Exchange { host: host.as_bytes(), ..exchange() };
             let (transaction, _) = enricher.enrich_exchange(&exchange, direction);
             assert_eq!(transaction.service, want, "{configured:?} {host} {direction:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_shown_without_what_does_not_belong_there() {
+        for (sent, want) in [
+            ("Shop.example:8080", Some("Shop.example:8080")),
+            ("[2001:db8::1]:80", Some("[2001:db8::1]:80")),
+            ("fe80::1%eth0", Some("fe80::1%eth0")),
+            ("jane:secret@h.example", Some("h.example")),
+            ("a@b:secret@db.internal:443", Some("db.internal:443")),
+            ("jane:secret", None),
+            ("jane:secret:", None),
+            ("h.example:secret@", None),
+            ("[::1]secret", None),
+            ("[::1", None),
+            (";secret=1?x=y", None),
+            ("h.example/secret", None),
+            ("\u{1b}[2J", None),
+            ("", None),
+        ] {
+            assert_eq!(shown_host(sent.as_bytes()), want.map(str::as_bytes), "{sent}");
         }
     }
 

@@ -12,8 +12,10 @@ const LONGEST: usize = 25;
 ///
 /// The order is that of access logs: keys before names that gateways write before tokens.
 pub(super) fn evidence(name: &[u8]) -> Option<(Evidence, u8)> {
-    // The letters with which any of the names begins: nearly all headers end here.
-    if name.len() > LONGEST || !matches!(name.first()? | 0x20, b'a' | b'c' | b'k' | b'o' | b's' | b't' | b'x') {
+    // The letters with which any of the names begins and ends: nearly all headers go no further.
+    let (first, last) = (name.first()? | 0x20, name.last()? | 0x20);
+    let is_first = matches!(first, b'a' | b'c' | b'o' | b's' | b't' | b'x');
+    if name.len() > LONGEST || !is_first || !matches!(last, b'd' | b'e' | b'n' | b'r' | b'y') {
         return None;
     }
     let mut lower = [0; LONGEST];
@@ -22,7 +24,13 @@ pub(super) fn evidence(name: &[u8]) -> Option<(Evidence, u8)> {
         *to = if from == b'_' { b'-' } else { from.to_ascii_lowercase() };
     }
     Some(match &*lower {
-        b"x-api-key" | b"api-key" | b"apikey" | b"x-apikey" | b"x-api-token" | b"x-key" | b"subscription-key"
+        b"x-api-key"
+        | b"api-key"
+        | b"apikey"
+        | b"x-apikey"
+        | b"x-api-token"
+        | b"x-key"
+        | b"subscription-key"
         | b"ocp-apim-subscription-key" => (Evidence::Key, 90),
         b"x-consumer-username" => (Evidence::Name, 86),
         b"x-consumer" | b"consumer" => (Evidence::Name, 85),

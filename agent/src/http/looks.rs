@@ -68,6 +68,9 @@ fn request_line(bytes: &[u8], is_known: bool) -> Match {
         // Of text that goes on without a line's end, only the start with a well-known method is worth keeping.
         return if is_known && bytes.len() < limits::HEAD_BYTES { Match::Maybe } else { Match::No };
     };
+    if bytes[..end].ends_with(b" HTTP/1.1\r") {
+        return Match::Yes;
+    }
     let line = bytes[..end].trim_ascii_end();
     let Some(version) = memchr::memrchr2(b' ', b'\t', line).map(|n| &line[n + 1..]) else { return Match::No };
     let is_http = version.len() > 5 && version[..5].eq_ignore_ascii_case(b"HTTP/");
