@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction, budget as model_budget};
 
 use consumer::{Identity, address, is_there};
-pub use exchange::OUTBOUND;
+pub use exchange::{OUTBOUND, shown_host};
 pub use learn::{OTHER, RouteTree};
 pub use mask::masked;
 use pseudonym::cut;
@@ -164,6 +164,8 @@ impl Enricher {
             return;
         }
         let (named, host) = (record.service.decode(&mut self.scratch), record.host.raw);
+        // Credentials stand before a host.
+        let host = memchr::memrchr(b'@', host).map_or(host, |at| &host[at + 1..]);
         if !named.is_empty() {
             self.service.push_str(&self.settings.pseudonyms.name(named, consumer::kind(named, Evidence::Name)));
         } else if let Ok(host) = std::str::from_utf8(address(host))

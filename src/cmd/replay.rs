@@ -12,7 +12,7 @@ use std::{
 };
 
 use pitot_agent::{
-    enrich::{Enricher, Settings},
+    enrich::{Enricher, Settings, shown_host},
     io::{CaptureFile, Input, Live, Pieces},
     log::{Record, Text},
     packets::{Options, Packets},
@@ -218,7 +218,8 @@ impl Printer {
             put("client", self.text(record.client));
         }
         put("method", transaction.map_or(Value::Null, |_| self.text(record.method)));
-        put("host", self.text(record.host));
+        let host = if self.raw { Some(record.host.raw) } else { shown_host(record.host.raw) };
+        put("host", self.text(Text { raw: host.unwrap_or_default(), ..record.host }));
         // Ids and secrets in paths are kept nowhere: without --raw the path is its route.
         let path = transaction.map(|t| if self.raw { self.target(record) } else { t.route.into() });
         put("path", path.unwrap_or(Value::Null));

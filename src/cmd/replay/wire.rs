@@ -4,7 +4,7 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
-use pitot_agent::{decode::Endpoint, enrich::Numbers, http::Exchange, packets::Visit};
+use pitot_agent::{decode::Endpoint, enrich::{Numbers, shown_host}, http::Exchange, packets::Visit};
 use pitot_model::{Timestamp, Transaction, show_duration};
 use serde::Serialize;
 
@@ -113,7 +113,8 @@ impl WirePrinter {
             client: address(exchange.client),
             server: address(exchange.server),
             method: if self.raw { text(exchange.method) } else { t.method.to_owned() },
-            host: (!exchange.host.is_empty()).then(|| text(exchange.host)),
+            host: if self.raw { Some(exchange.host).filter(|h| !h.is_empty()) } else { shown_host(exchange.host) }
+                .map(text),
             path: if self.raw { text(exchange.target) } else { t.route.to_owned() },
             status: exchange.status.http(),
             grpc_status: exchange.grpc_status,
