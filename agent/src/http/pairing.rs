@@ -298,8 +298,14 @@ impl Pairing {
             (self.asked, self.spare) = (VecDeque::new(), None);
             return;
         }
-        let is_answering = matches!(self.current, Some((_, Whose::Oldest)));
         let within = sink.limits().answer_within;
+        let is_overdue = |a: &Asked| now.since(a.request.span.last) >= within;
+        if self.current.is_none() && !self.held.is_empty() && self.asked.iter().all(is_overdue) {
+            // Whose they are will not be known better.
+            self.settle(ends, self.asked.len(), sink);
+            self.clear_doubt();
+        }
+        let is_answering = matches!(self.current, Some((_, Whose::Oldest)));
         // Bytes that the client has received, and the capture has not: it was answered.
         let received = self.asked.back().and_then(|a| a.acknowledged);
         for asked in self.asked.iter_mut().skip(usize::from(is_answering)) {
@@ -311,6 +317,11 @@ impl Pairing {
             tell(ends, asked, None, if was_answered { Status::TRUNCATED } else { Status::TIMEOUT }, sink);
             asked.is_told = true;
         }
+    }
+
+    /// Whether nothing was asked between two ticks, and nothing is open.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.was_quiet && self.asked.is_empty()
     }
 
     /// The connection is over: tells of all that is left. `status` is that of requests without an answer.
