@@ -124,6 +124,9 @@ impl One {
         if let Some(client) = self.client {
             let reached = self.reached(client, 1);
             self.pairing.tick(&self.ends(peers), now, reached, sink);
+            if self.pairing.is_quiet() {
+                self.readers.iter_mut().for_each(Reader::rest);
+            }
         }
     }
 

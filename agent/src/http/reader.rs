@@ -5,6 +5,9 @@
 use super::{body::Body, request::Span};
 use crate::tcp::Chunk;
 
+/// Room for a head in several pieces that stays when it was read.
+const ORDINARY_BYTES: usize = 2 << 10;
+
 /// One stream.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -66,6 +69,21 @@ impl Reader {
         self.state = Reading::Head { is_sure, was_search };
     }
 
+    /// The head was read. Room for an ordinary one stays, that for a long one is better used elsewhere.
+    pub(super) fn put_back(&mut self, mut stash: Vec<u8>) {
+        if stash.capacity() <= ORDINARY_BYTES {
+            stash.clear();
+            self.stash = stash;
+        }
+    }
+
+    /// Nothing was said for a while: frees what the next head does not need.
+    pub(super) fn rest(&mut self) {
+        if self.stash.is_empty() {
+            self.stash = Vec::new();
+        }
+    }
+
     /// Looks for the next message from here on.
     pub(super) fn search(&mut self) {
         self.state = Reading::Search;
@@ -88,6 +106,22 @@ impl Reader {
             Reading::Body(body) => reached.saturating_add(body.opaque()),
             Reading::Tunnel => u64::MAX,
             _ => reached,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_for_long_heads_does_not_stay() {
+        for (len, stays) in [(600, true), (8_000, false)] {
+            let mut reader = Reader::default();
+            reader.put_back(vec![b'a'; len]);
+            assert_eq!((reader.stash.capacity() >= len, reader.stash.len()), (stays, 0), "{len}");
+            reader.rest();
+            assert_eq!(reader.stash.capacity(), 0);
         }
     }
 }

@@ -46,10 +46,7 @@ impl One {
         let reader = &mut self.readers[index(way)];
         match &reader.state {
             Reading::Head { .. } => reader.stash = stash,
-            _ => {
-                reader.stash = stash;
-                reader.stash.clear();
-            }
+            _ => reader.put_back(stash),
         }
         result.map(|used| used.min(bytes.len()))
     }
