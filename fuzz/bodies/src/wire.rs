@@ -1,6 +1,6 @@
 //! What arrives at a collector: reports, and filters in questions.
 
-use pitot_model::{filter, wire};
+use pitot_model::{budget::FILTER_CHARS, filter, wire};
 
 /// What was decoded can be encoded, and decodes to the same; the first time, numbers beyond what we count in are clipped.
 pub(crate) fn report(bytes: &[u8]) {
@@ -16,12 +16,16 @@ pub(crate) fn report(bytes: &[u8]) {
     }
 }
 
-/// What was understood can be written, and is then understood the same; errors point into the text.
+/// What was understood can be written, and is then understood the same unless that made it too long; errors point into
+/// the text.
 pub(crate) fn filter(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     match filter::parse(text) {
         Ok(expr) => {
             let written = expr.to_string();
+            if written.chars().count() > FILTER_CHARS {
+                return;
+            }
             let again = filter::parse(&written).map(|e| e.to_string());
             assert_eq!(again.as_ref(), Ok(&written), "`{text}`");
         }
