@@ -85,7 +85,7 @@ reasons! {
     ConnectionForeign = "connection_foreign", 24;
     /// Connection forgotten because the table was full; its open requests count as truncated
     ConnectionEvicted = "connection_evicted", 25;
-    /// Segment that came out of order when the buffer for such was full
+    /// Segment far from all others of its stream, or behind its end; not believed
     SegmentDropped = "segment_dropped", 26;
     /// Message of whose head the capture missed a part
     HeadLost = "head_lost", 27;
