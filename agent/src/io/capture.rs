@@ -2,6 +2,7 @@
 
 mod file;
 mod live;
+mod merge;
 
 pub use file::{CAPTURE_MAGIC_LEN, CaptureFile, is_capture, is_capture_file};
 pub use live::{BUFFER_BYTES, CaptureError, Live, LiveSpec, SNAPLEN};

@@ -2,8 +2,8 @@
 //!
 //! In: names of interfaces, ports, a filter. Out: [`Frame`]s with the kernel's timestamps, into [`Packets`], and how many
 //! the kernel dropped.
-//! All interfaces are read by one owner on one thread, so that a packet which passes two of them is seen as the
-//! retransmission that it looks like, and is counted once.
+//! All interfaces are read by one owner on one thread, and their packets put in the order of time, so that one which
+//! passes two of them is seen as the retransmission that it looks like, and is counted once.
 
 use std::{
     fmt::Write as _,
@@ -17,6 +17,7 @@ use pitot_model::{Reason, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::{info, warn};
 
+use super::merge::Merge;
 use crate::{
     decode::{Frame, LinkType},
     packets::{Packets, Visit},
@@ -34,6 +35,8 @@ pub const SNAPLEN: u32 = 256 << 10;
 const GATHER_MS: i32 = 100;
 /// The same where freshness counts more than the processor.
 const IMMEDIATE_MS: i32 = 1;
+/// What the kernel needs beyond the time that it gathers packets to hand them over.
+const HAND_OVER: Duration = Duration::from_millis(20);
 /// Packets of one interface before the others have their turn.
 const TURN: usize = 4096;
 /// How long to wait for packets; at least as long as the kernel gathers them.
@@ -129,6 +132,15 @@ pub enum CaptureError {
         /// What libpcap says.
         error: String,
     },
+    /// Named with another that sees the same packets.
+    #[error(
+        "cannot capture on `{interface}` twice: packets would be counted twice; name it once, with all ports, and `any` \
+         alone"
+    )]
+    Twice {
+        /// Interface as given.
+        interface: String,
+    },
     /// Anything else.
     #[error("cannot capture on `{interface}`: {error}")]
     Other {
@@ -142,6 +154,8 @@ pub enum CaptureError {
 /// Open captures on some interfaces.
 pub struct Live {
     taps: Vec<Tap>,
+    /// Where there are several.
+    merge: Merge,
     /// When to look at the clock and at what was dropped.
     due: Instant,
 }
@@ -165,7 +179,9 @@ impl Live {
     /// # Errors
     /// The first that cannot be opened.
     pub fn open(specs: &[LiveSpec]) -> Result<Self, CaptureError> {
-        Ok(Self { taps: specs.iter().map(Tap::open).collect::<Result<_, _>>()?, due: Instant::now() })
+        refuse_twice(specs)?;
+        let taps: Vec<_> = specs.iter().map(Tap::open).collect::<Result<_, _>>()?;
+        Ok(Self { merge: Merge::new(taps.len()), taps, due: Instant::now() })
     }
 
     /// Addresses of the interfaces: what is sent to them is inbound.
@@ -187,12 +203,12 @@ impl Live {
     pub fn pump<V: Visit>(&mut self, packets: &mut Packets<V>) -> usize {
         let n = self.read(packets);
         if n == 0 {
-            self.wait(PATIENCE);
+            self.wait(if self.merge.is_empty() { PATIENCE } else { HAND_OVER });
         }
         if Instant::now() >= self.due {
             self.due = Instant::now() + LOOK_EVERY;
             packets.count(Reason::PacketDropped, self.take_dropped());
-            if n == 0 {
+            if n == 0 && self.merge.is_empty() {
                 packets.tick(now());
             }
         }
@@ -211,12 +227,23 @@ impl Live {
                 _ => n_quiet = 0,
             }
         }
+        self.merge.finish(|frame| packets.push(frame));
         packets.count(Reason::PacketDropped, self.take_dropped());
         packets.finish();
     }
 
     fn read<V: Visit>(&mut self, packets: &mut Packets<V>) -> usize {
-        self.taps.iter_mut().map(|tap| tap.read(packets)).sum()
+        if let [tap] = self.taps.as_mut_slice() {
+            return tap.read(|frame| packets.push(frame));
+        }
+        let merge = &mut self.merge;
+        for (i, tap) in self.taps.iter_mut().enumerate() {
+            let began = now();
+            if merge.has_room(i) && tap.read(|frame| merge.push(i, frame)) == 0 {
+                merge.read_to(i, began - tap.delay());
+            }
+        }
+        merge.release(now(), |frame| packets.push(frame))
     }
 
     /// Packets that kernel and interfaces dropped since the last call.
@@ -260,7 +287,13 @@ impl Tap {
         })
     }
 
-    fn read<V: Visit>(&mut self, packets: &mut Packets<V>) -> usize {
+    /// How long packets may be with the kernel.
+    fn delay(&self) -> Duration {
+        let gather = if self.spec.is_immediate { IMMEDIATE_MS } else { GATHER_MS };
+        Duration::from_millis(gather.unsigned_abs().into()) + HAND_OVER
+    }
+
+    fn read(&mut self, mut each: impl FnMut(&Frame<'_>)) -> usize {
         let link = self.link;
         let Some(capture) = &mut self.capture else {
             self.look_again();
@@ -268,7 +301,7 @@ impl Tap {
         };
         let read = capture.dispatch(Some(TURN), |packet| {
             let ts = packet.header.ts;
-            packets.push(&Frame {
+            each(&Frame {
                 at: Timestamp::from_secs(ts.tv_sec) + Duration::from_micros(ts.tv_usec as u64),
                 link,
                 bytes: packet.data,
@@ -319,6 +352,17 @@ impl Tap {
         self.dropped = (stat.dropped, stat.if_dropped);
         // Both wrap.
         u64::from(stat.dropped.wrapping_sub(kernel)) + u64::from(stat.if_dropped.wrapping_sub(interface))
+    }
+}
+
+/// Refuses interfaces that see the same packets.
+fn refuse_twice(specs: &[LiveSpec]) -> Result<(), CaptureError> {
+    let is_again = |(i, spec): &(usize, &LiveSpec)| {
+        specs[..*i].iter().any(|s| s.interface == spec.interface || s.interface == ANY || spec.interface == ANY)
+    };
+    match specs.iter().enumerate().find(is_again) {
+        Some((_, spec)) => Err(CaptureError::Twice { interface: spec.interface.clone() }),
+        None => Ok(()),
     }
 }
 
@@ -396,6 +440,20 @@ mod tests {
             let spec = LiveSpec { ports: vec![80], filter: "not host 10.0.0.1".into(), ..LiveSpec::new("x") };
             let dead = Capture::dead(Linktype(link.into())).unwrap();
             assert!(dead.compile(&spec.program(LinkType(link)), true).is_ok(), "{link}");
+        }
+    }
+
+    #[test]
+    fn interfaces_that_see_the_same_are_refused() {
+        for (names, want) in [
+            (vec!["lo"], true),
+            (vec!["lo", "eth0"], true),
+            (vec!["lo", "lo"], false),
+            (vec!["any", "lo"], false),
+            (vec!["lo", "eth0", "any"], false),
+        ] {
+            let specs: Vec<_> = names.iter().map(|&name| LiveSpec::new(name)).collect();
+            assert_eq!(refuse_twice(&specs).is_ok(), want, "{names:?}");
         }
     }
 
