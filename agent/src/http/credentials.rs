@@ -56,8 +56,10 @@ pub(super) fn identity<'a>(evidence: Evidence, value: &'a [u8], scratch: &'a mut
     let (scheme, rest) = (&value[..at], value[at..].trim_ascii_start());
     if scheme.eq_ignore_ascii_case(b"basic") {
         return match basic_user(rest, scratch) {
-            true => (Evidence::User, scratch),
-            false => (Evidence::Key, rest),
+            // Where the password is empty, the user is the secret: so do interfaces that take keys.
+            Some(password) if password.is_empty() => (Evidence::Key, scratch),
+            Some(_) => (Evidence::User, scratch),
+            None => (Evidence::Key, rest),
         };
     }
     if scheme.eq_ignore_ascii_case(b"aws4-hmac-sha256")
@@ -70,29 +72,31 @@ pub(super) fn identity<'a>(evidence: Evidence, value: &'a [u8], scratch: &'a mut
 }
 
 /// Decodes the user name of RFC 7617 credentials: Base64 of `user:password`, of which the password is never decoded.
-fn basic_user(base64: &[u8], user: &mut Vec<u8>) -> bool {
+/// Returns the Base64 behind the colon, without its padding; `None` where there is no name.
+fn basic_user<'a>(base64: &'a [u8], user: &mut Vec<u8>) -> Option<&'a [u8]> {
     user.clear();
+    let base64 = &base64[..memchr::memchr(b'=', base64).unwrap_or(base64.len())];
     let (mut bits, mut n) = (0_u32, 0);
-    for &b in base64 {
+    for (i, &b) in base64.iter().enumerate() {
         let sextet = match b {
             b'A'..=b'Z' => b - b'A',
             b'a'..=b'z' => b - b'a' + 26,
             b'0'..=b'9' => b - b'0' + 52,
             b'+' | b'-' => 62,
             b'/' | b'_' => 63,
-            _ => return false,
+            _ => return None,
         };
         bits = bits << 6 | u32::from(sextet);
         n += 6;
         if n >= 8 {
             n -= 8;
             match (bits >> n) as u8 {
-                b':' => return !user.is_empty(),
+                b':' => return (!user.is_empty()).then_some(&base64[i + 1..]),
                 byte => user.push(byte),
             }
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -125,6 +129,12 @@ mod tests {
             (Evidence::Token, "abc.def", (Evidence::Token, "abc.def")),
             (Evidence::Token, "Basic amFuZTpodW50ZXIy", (Evidence::User, "jane")),
             (Evidence::Token, "basic amFuZQ==", (Evidence::Key, "amFuZQ==")),
+            (Evidence::Token, "Basic aHVudGVyMjo=", (Evidence::Key, "hunter2")),
+            (Evidence::Token, "Basic amFuZTEyOg==", (Evidence::Key, "jane12")),
+            (Evidence::Token, "Basic amFuZTE6", (Evidence::Key, "jane1")),
+            (Evidence::Token, "Basic aHVudGVyMjo", (Evidence::Key, "hunter2")),
+            (Evidence::Token, "Basic aHVudGVyMjp4", (Evidence::User, "hunter2")),
+            (Evidence::Token, "Basic amFuZTEyOng=", (Evidence::User, "jane12")),
             (Evidence::Token, "Basic OnNlY3JldA==", (Evidence::Key, "OnNlY3JldA==")),
             (
                 Evidence::Token,
