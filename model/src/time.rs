@@ -184,17 +184,27 @@ impl TimeRange {
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
+    let unit_ns: u128 = match unit {
+        "us" | "µs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => NANOS_PER_S,
+        "m" | "min" => 60 * NANOS_PER_S,
+        "h" => 3_600 * NANOS_PER_S,
+        "d" => 86_400 * NANOS_PER_S,
         _ => return None,
     };
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+    // In whole numbers: what is shown in microseconds is read back as the same.
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = &fraction[..fraction.len().min(18)];
+    let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u64>().ok().map(u128::from) };
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let ns = digits(whole)? * unit_ns + digits(fraction)? * unit_ns / 10_u128.pow(fraction.len() as u32);
+    Some(Duration::new(u64::try_from(ns / NANOS_PER_S).ok()?, (ns % NANOS_PER_S) as u32))
 }
+
+const NANOS_PER_S: u128 = 1_000_000_000;
 
 /// A duration as people write it, three significant digits: `850µs`, `12.3ms`, `1.50s`, `2m05s`, `3h20m`.
 pub fn show_duration(d: Duration) -> String {
@@ -271,10 +281,17 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, us) in [("250ms", 250_000), ("1.5s", 1_500_000), ("10m", 600_000_000), ("40us", 40)] {
+        for (text, us) in [
+            ("250ms", 250_000),
+            ("1.5s", 1_500_000),
+            (".5s", 500_000),
+            ("10m", 600_000_000),
+            ("40us", 40),
+            ("24999999998999us", 24_999_999_998_999),
+        ] {
             assert_eq!(parse_duration(text), Some(Duration::from_micros(us)), "{text}");
         }
-        for text in ["", "5", "s", "-1s", "1y", "1.2.3s"] {
+        for text in ["", "5", "s", ".s", "-1s", "1y", "1.2.3s", "99999999999999999999d"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
         for (us, text) in
