@@ -52,6 +52,14 @@ pub const LATE_PIECES: usize = 2_048;
 /// Bytes of all flows that wait for what comes before them; when there are more, the oldest hole is given up.
 pub const LATE_BYTES: usize = 32 << 20;
 
+/// Bytes that the readers of all connections hold: heads that are not whole, requests that wait for their answers, header
+/// tables. When there are more, connections that hold much are forgotten, the one that was silent the longest first, which
+/// is counted.
+pub const READER_BYTES: usize = 48 << 20;
+
+/// Bytes of [`READER_BYTES`] that are much for one connection: more than common ones ever hold.
+pub const READER_MUCH_BYTES: usize = 8 << 10;
+
 /// Fragmented IP datagrams that are put together at a time, of 64 KiB at most; the oldest is given up for another.
 pub const FRAGMENTED_DATAGRAMS: usize = 64;
 

@@ -113,7 +113,7 @@ pub enum Close {
     Ended,
     /// Nothing happened for long.
     Idle,
-    /// The table was full and this one was the longest without news.
+    /// The table was full, or all together held too much, and this one was the longest without news.
     Evicted,
     /// The same addresses and ports began a new connection.
     Replaced,
@@ -155,6 +155,9 @@ pub trait Application: Default {
 
     /// Whether it will never look at bytes again (TLS, other protocols): nothing is reassembled any more.
     fn is_done(&self) -> bool;
+
+    /// Memory that it holds, beyond what every connection takes; in constant time, since it is asked often.
+    fn heap_bytes(&self) -> usize;
 
     /// The tracker itself lost or skipped something.
     fn count(sink: &mut Self::Sink, reason: Reason, n: u64);

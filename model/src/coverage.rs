@@ -83,7 +83,7 @@ reasons! {
     ConnectionTls = "connection_tls", 23;
     /// Connection that speaks no HTTP
     ConnectionForeign = "connection_foreign", 24;
-    /// Connection forgotten because the table was full; its open requests count as truncated
+    /// Connection forgotten because the table was full, or all held too much; its open requests count as truncated
     ConnectionEvicted = "connection_evicted", 25;
     /// Segment far from all others of its stream, or behind its end; not believed
     SegmentDropped = "segment_dropped", 26;
@@ -107,6 +107,8 @@ reasons! {
     StreamUndecodable = "stream_undecodable", 35;
     /// Transaction dropped because counting could not keep up with the capture
     BatchDropped = "batch_dropped", 36;
+    /// Second in which an interface could not be captured
+    InterfaceAway = "interface_away", 37;
 }
 
 impl Reason {
@@ -135,6 +137,7 @@ impl Reason {
                 | Self::FramingLost
                 | Self::StreamUndecodable
                 | Self::BatchDropped
+                | Self::InterfaceAway
         )
     }
 }

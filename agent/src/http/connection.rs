@@ -102,6 +102,14 @@ impl<S: Sink + ?Sized> Application for Connection<S> {
         }
     }
 
+    fn heap_bytes(&self) -> usize {
+        match &self.state {
+            State::One(one) => one.heap_bytes(),
+            State::Two(_, session) => size_of::<two::Session>() + session.heap_bytes(),
+            State::New | State::Opaque => 0,
+        }
+    }
+
     fn count(sink: &mut S, reason: Reason, n: u64) {
         sink.count(reason, n);
     }
@@ -156,5 +164,115 @@ fn ends(peers: &Peers, client: Way) -> (crate::decode::Endpoint, crate::decode::
     match client {
         Way::Forth => (peers.opener, peers.other),
         Way::Back => (peers.other, peers.opener),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        decode::Endpoint,
+        http::{Exchange, limits},
+    };
+
+    #[derive(Default)]
+    struct Tally(usize);
+
+    impl Sink for Tally {
+        fn exchange(&mut self, _: &Exchange<'_>) {
+            self.0 += 1;
+        }
+
+        fn count(&mut self, _: Reason, _: u64) {}
+
+        fn in_flight(&mut self, _: i64, _: i64) {}
+    }
+
+    /// A connection, and how far both streams are.
+    #[derive(Default)]
+    struct Talk {
+        connection: Connection<Tally>,
+        tally: Tally,
+        offsets: [u64; 2],
+        now: Timestamp,
+    }
+
+    impl Talk {
+        fn peers() -> Peers {
+            let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
+            Peers { opener: end(4_000), other: end(80), has_handshake: true }
+        }
+
+        /// Says it in two segments; what is held then.
+        fn say(&mut self, way: Way, bytes: &[u8]) -> usize {
+            for bytes in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
+                let (offset, acknowledged) = (self.offsets[way as usize], self.offsets[way.other() as usize]);
+                let chunk = Chunk {
+                    offset,
+                    bytes,
+                    at: self.now,
+                    acknowledged: Some(acknowledged),
+                    begins_segment: true,
+                    may_wait: false,
+                };
+                assert_eq!(self.connection.chunk(&Self::peers(), way, &chunk, &mut self.tally), Taken::All);
+                self.offsets[way as usize] += bytes.len() as u64;
+            }
+            self.connection.heap_bytes()
+        }
+
+        /// What is held after a quiet while.
+        fn rest(&mut self) -> usize {
+            for _ in 0..2 {
+                self.now = self.now + Duration::from_secs(1);
+                self.connection.tick(&Self::peers(), self.now, &mut self.tally);
+            }
+            self.connection.heap_bytes()
+        }
+    }
+
+    #[test]
+    fn long_heads_are_held_until_they_are_read() {
+        let mut talk = Talk::default();
+        let head = format!("GET /{} HTTP/1.1\r\nCookie: {}", "p".repeat(5_000), "c".repeat(20_000));
+        assert!(talk.say(Way::Forth, head.as_bytes()) >= head.len());
+        let waiting = talk.say(Way::Forth, b"\r\n\r\n");
+        assert!((5_000..10_000).contains(&waiting), "{waiting}");
+        assert!(talk.rest() > 5_000, "it waits for its answer");
+        assert!(talk.say(Way::Back, b"HTTP/1.1 204 No Content\r\n\r\n") < 4_000);
+        assert_eq!((talk.rest(), talk.tally.0), (0, 1));
+    }
+
+    #[test]
+    fn requests_that_wait_are_bounded_by_what_they_hold() {
+        let mut talk = Talk::default();
+        let head = format!("GET /{} HTTP/1.1\r\nX-Api-Key: {}\r\n\r\n", "p".repeat(8_000), "k".repeat(4_000));
+        let most = (0..200).map(|_| talk.say(Way::Forth, head.as_bytes())).max().unwrap();
+        assert!((200_000..limits::REQUESTS_BYTES * 2).contains(&most), "{most}");
+        assert!((150..190).contains(&talk.tally.0), "{} given up", talk.tally.0);
+    }
+
+    #[test]
+    fn streams_hold_what_their_requests_say_until_they_end() {
+        let mut talk = Talk::default();
+        let frame = |kind: u8, stream: u32, payload: &[u8]| {
+            [&(payload.len() as u32).to_be_bytes()[1..], &[kind, 5], &stream.to_be_bytes(), payload].concat()
+        };
+        // A path of 3,900 bytes for the table, and then only its number.
+        let path = [&[0x82, 0x86, 0x44, 0x7f, 0xbd, 0x1d][..], &[b'/'; 3_900]].concat();
+        talk.say(Way::Forth, &[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(4, 0, b"")[..]].concat());
+        talk.say(Way::Forth, &frame(1, 1, &path));
+        let most = (1..250).map(|i| talk.say(Way::Forth, &frame(1, 2 * i + 1, &[0x82, 0x86, 0xbe]))).max().unwrap();
+        assert!((200_000..400_000).contains(&most), "{most}");
+        assert!((150..200).contains(&talk.tally.0), "{} given up", talk.tally.0);
+        talk.say(Way::Back, &frame(4, 0, b""));
+        for i in talk.tally.0 as u32..250 {
+            talk.say(Way::Back, &frame(1, 2 * i + 1, &[0x88]));
+        }
+        assert_eq!(talk.tally.0, 250);
+        let quiet = talk.rest();
+        assert!(quiet < size_of::<two::Session>() + 12_000, "{quiet}: the table alone");
     }
 }

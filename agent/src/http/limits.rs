@@ -43,6 +43,8 @@ pub(super) const HEAD_BYTES: usize = 64 << 10;
 pub(super) const HEADERS: usize = 100;
 /// Requests of a connection that wait for their answers; beyond, the oldest is given up as truncated.
 pub(super) const REQUESTS: usize = 256;
+/// Bytes of texts of such requests; beyond, likewise.
+pub(super) const REQUESTS_BYTES: usize = 256 << 10;
 /// Answers of a connection that are held back until it is known whose they are.
 pub(super) const HELD_ANSWERS: usize = 64;
 /// Bytes kept of a method.

@@ -144,6 +144,12 @@ impl One {
     /// before the answer to that.
     fn must_wait(&self, peers: &Peers, way: Way, chunk: &Chunk<'_>) -> bool {
         let (reader, reached) = (&self.readers[index(way)], self.reached(way, 1));
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let [forth, back] = &self.readers;
+        forth.stash.capacity() + back.stash.capacity() + self.pairing.heap_bytes()
+    }
+
         let Some(acknowledged) = chunk.acknowledged else { return false };
         let is_behind = match reached {
             Some(reached) => acknowledged > reached,

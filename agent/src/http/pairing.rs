@@ -17,6 +17,9 @@ use pitot_model::{Reason, Status, Timestamp};
 use super::{Exchange, Sink, answer::Answer, limits, request::Request};
 use crate::decode::Endpoint;
 
+/// Room for the texts of a request that stays for the next.
+const SPARE_BYTES: usize = 4 << 10;
+
 /// Who talks to whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
@@ -87,6 +90,8 @@ pub(super) struct Pairing {
     asked: VecDeque<Asked>,
     held: VecDeque<Answer>,
     /// The response that is being read.
+    /// Memory of the texts of `asked`.
+    asked_bytes: usize,
     current: Option<(Answer, Whose)>,
     /// Set where a gap may have swallowed requests: the offset that the server's stream had then reached, 0 while that is
     /// not known.
@@ -105,10 +110,12 @@ impl Pairing {
         self.spare.take().unwrap_or_default()
     }
 
-    /// Gives a buffer back.
+    /// Gives a buffer back, to be used again unless it is uncommonly large.
     pub(super) fn recycle(&mut self, mut request: Request) {
-        request.clear();
-        self.spare = Some(request);
+        if request.heap_bytes() <= SPARE_BYTES {
+            request.clear();
+            self.spare = Some(request);
+        }
     }
 
     /// A request began; `reached` is the offset up to which the server's stream was read.
@@ -126,7 +133,7 @@ impl Pairing {
             asked.is_after_gap = self.lost_requests.is_some();
         }
         self.flush_answered(ends, sink);
-        if self.asked.len() >= limits::REQUESTS {
+        while self.asked.len() >= limits::REQUESTS || self.asked_bytes > limits::REQUESTS_BYTES {
             self.settle(ends, 1, sink);
         }
         asked.gauge = Gauge::Request;
@@ -136,6 +143,7 @@ impl Pairing {
         self.asked.reserve_exact(1);
         self.asked.push_back(asked);
     }
+        self.asked_bytes += asked.request.heap_bytes();
 
     /// The request that is being read: the newest.
     pub(super) fn newest(&mut self) -> Option<&mut Asked> {
@@ -234,7 +242,7 @@ impl Pairing {
 
     /// Takes the oldest request away without an exchange, in flight as it is: another reader goes on with it.
     pub(super) fn hand_over(&mut self) -> Option<Request> {
-        self.asked.pop_front().map(|asked| asked.request)
+        self.pop().map(|asked| asked.request)
     }
 
     /// A final response began; `is_tunnel` where nothing but a tunnel follows.
@@ -282,7 +290,7 @@ impl Pairing {
             Whose::Oldest => match self.asked.front_mut() {
                 Some(oldest) if !oldest.is_over => oldest.answer = Some(answer),
                 Some(_) => {
-                    if let Some(asked) = self.asked.pop_front() {
+                    if let Some(asked) = self.pop() {
                         self.tell(ends, asked, Some(&answer), Status::NONE, false, sink);
                     }
                 }
@@ -337,7 +345,15 @@ impl Pairing {
         }
         // A gap may have taken the answer.
         let may_be_lost = self.has_lost_answers;
-        while let Some(mut asked) = self.asked.pop_front() {
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.asked.capacity() * size_of::<Asked>()
+            + self.asked_bytes
+            + self.held.capacity() * size_of::<Answer>()
+            + self.spare.as_ref().map_or(0, Request::heap_bytes)
+    }
+
+        while let Some(mut asked) = self.pop() {
             let answer = asked.answer.take();
             let is_damaged = may_be_lost && answer.is_none();
             self.tell(ends, asked, answer.as_ref(), status, is_damaged, sink);
@@ -363,6 +379,13 @@ impl Pairing {
 
     /// Ends doubt about the oldest `n` requests: all responses held back are theirs, the last ones surely.
     fn settle<S: Sink + ?Sized>(&mut self, ends: &Ends, n: usize, sink: &mut S) {
+    /// Takes the oldest request out.
+    fn pop(&mut self) -> Option<Asked> {
+        let asked = self.asked.pop_front()?;
+        self.asked_bytes -= asked.request.heap_bytes();
+        Some(asked)
+    }
+
         let n = n.min(self.asked.len());
         // What one gap took can be counted. What gaps of both streams took cannot: as many of the one as of the other
         // leave no trace.
@@ -378,7 +401,7 @@ impl Pairing {
         }
         let missing = n - self.held.len();
         for i in 0..n {
-            let Some(mut asked) = self.asked.pop_front() else { break };
+            let Some(mut asked) = self.pop() else { break };
             let answer = asked.answer.take().or_else(|| if i < missing { None } else { self.held.pop_front() });
             let is_lost = answer.is_none();
             self.tell(ends, asked, answer.as_ref(), Status::TRUNCATED, is_guess || is_lost, sink);
@@ -392,7 +415,7 @@ impl Pairing {
     fn flush_answered<S: Sink + ?Sized>(&mut self, ends: &Ends, sink: &mut S) {
         if let Some(oldest) = self.asked.front_mut()
             && let Some(answer) = oldest.answer.take()
-            && let Some(asked) = self.asked.pop_front()
+            && let Some(asked) = self.pop()
         {
             self.tell(ends, asked, Some(&answer), Status::NONE, false, sink);
         }

@@ -69,6 +69,11 @@ impl Request {
         *self = Self { texts, ..Self::default() };
     }
 
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.texts.capacity()
+    }
+
     /// Notes the method as sent.
     pub(super) fn set_method(&mut self, method: &[u8]) {
         self.method = add(&mut self.texts, method, limits::METHOD_BYTES);

@@ -95,6 +95,7 @@ impl Session {
         session.core.streams.open(UPGRADED).upgrade(request);
         session
     }
+        session.core.streams.add_text(request.heap_bytes());
 
     /// The next bytes of the client or the server.
     pub(super) fn chunk(&mut self, is_client: bool, chunk: &Chunk<'_>, sink: &mut (impl Sink + ?Sized)) {
@@ -151,6 +152,21 @@ impl Session {
             Some(next.saturating_add(messages.unneeded()))
         });
         messages.map_or(framer.unneeded(), |end| end.min(framer.unneeded()))
+        if self.core.streams.rest() {
+            // Idle connections are many: their memory is better used elsewhere.
+            self.framers.iter_mut().for_each(Framer::rest);
+            self.core.blocks.iter_mut().for_each(Blocks::rest);
+            self.core.message = Message::default();
+        }
+    }
+
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let Core { blocks, streams, message, .. } = &self.core;
+        self.framers.iter().map(Framer::heap_bytes).sum::<usize>()
+            + blocks.iter().map(Blocks::heap_bytes).sum::<usize>()
+            + streams.heap_bytes()
+            + message.heap_bytes()
     }
 }
 

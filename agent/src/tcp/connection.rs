@@ -104,10 +104,13 @@ impl<A: Application> Connection<A> {
     }
 
     /// Whether a segment with payload shows that a RST was none: who sent it goes on behind it. Middleboxes forge them,
-    /// and systems ignore those that lack a signature. What the other one says may have been on its way.
+    /// and systems ignore those that lack a signature. What the other one says may have been on its way; but systems
+    /// ignore a RST, too, that is ahead of what they expect (RFC 5961), and then go on themselves.
     pub(super) fn outlives_reset(&self, way: Way, s: &Segment<'_>) -> bool {
-        let flow = &self.flows[way as usize];
-        self.reset_by == Some(way) && flow.is_known && flow.offset(s.sequence) == flow.next
+        let (flow, Some(by)) = (&self.flows[way as usize], self.reset_by) else { return false };
+        let (at, reset) = (flow.offset(s.sequence), &self.flows[by as usize]);
+        let is_next = at == flow.next;
+        flow.is_known && if by == way { is_next || at == reset.fin } else { is_next && reset.fin > reset.next }
     }
 
     /// Goes on behind such a RST, with what is known of both streams.
@@ -395,9 +398,11 @@ impl<A: Application> Connection<A> {
         self.reset_by = Some(way);
         self.flush_all(s.at, sink);
         let flow = &mut self.flows[way as usize];
-        if flow.is_known {
-            flow.next = flow.next.max(flow.offset(s.sequence));
-        }
+        // For `outlives_reset`. One number ahead is a FIN that was not seen.
+        flow.fin = match flow.offset(s.sequence) {
+            at if flow.is_known && at > flow.next + 1 => at,
+            _ => flow.next,
+        };
         if !flow.is_over {
             flow.is_over = true;
             self.app.end(&self.peers, way, End::Reset, s.at, sink);
@@ -455,6 +460,12 @@ impl<A: Application> Connection<A> {
     /// Memory that waits for what comes before.
     pub(super) fn cost(&self) -> usize {
         self.flows[0].cost() + self.flows[1].cost()
+    }
+
+    /// Memory that the application holds.
+    #[inline]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.app.heap_bytes()
     }
 
     /// Whether one of the flows lets more wait than it may.

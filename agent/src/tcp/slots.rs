@@ -1,4 +1,4 @@
-//! Numbered places for connections, each in one of three queues ordered by its latest news.
+//! Numbered places for connections, each in one of four queues ordered by its latest news.
 //!
 //! In: values. Out: their numbers, and the one of a queue without news for the longest. Places are reused.
 
@@ -11,11 +11,13 @@ pub(super) enum Queue {
     New,
     /// Payload was seen.
     Busy,
+    /// Likewise, and much is held for it.
+    Laden,
 }
 
 impl Queue {
     /// All of them, as they are forgotten.
-    pub(super) const ALL: [Self; 3] = [Self::Over, Self::New, Self::Busy];
+    pub(super) const ALL: [Self; 4] = [Self::Over, Self::New, Self::Busy, Self::Laden];
 }
 
 /// A slab with intrusive queues.
@@ -23,7 +25,7 @@ pub(super) struct Slots<T> {
     slots: Vec<Slot<T>>,
     /// First of the free ones, linked by `next`.
     free: u32,
-    queues: [Ends; 3],
+    queues: [Ends; 4],
 }
 
 struct Slot<T> {
@@ -46,7 +48,7 @@ const NONE: u32 = u32::MAX;
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: NONE, queues: [Ends { first: NONE, last: NONE, len: 0 }; 3] }
+        Self { slots: Vec::new(), free: NONE, queues: [Ends { first: NONE, last: NONE, len: 0 }; 4] }
     }
 }
 

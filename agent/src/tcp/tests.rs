@@ -109,6 +109,22 @@ fn resets() {
             "HELLO\n> 100:ab\n< R 500\n> 102:no\n< 500:de @102\n> 102:f @502\n> F 103\n< F 502",
             "> ab | < Reset | close Ended | < de @2 | > f @2 | > Fin | < Fin | close Ended (joined)",
         ),
+        (
+            "ahead, and the peer goes on",
+            "HELLO\n> 100:ab\n< R 550\n> 102:cd @500\n< 500:ef @104",
+            "> ab | < Reset | close Ended | > cd @0 | < ef @4",
+        ),
+        (
+            "ahead, and its sender goes on",
+            "HELLO\n> 100:ab\n< R 30500\n< 500:ef @102\n> 102:cd @502",
+            "> ab | < Reset | close Ended | < ef @2 | > cd @2",
+        ),
+        (
+            "ahead, and its sender goes on behind what was lost",
+            "HELLO\n> 100:ab\n< R 550\n< 550:ef @102\ntick +5100\nend",
+            "> ab | < Reset | close Ended | < ~50 | < ef @2 | close EndOfCapture (joined)",
+        ),
+        ("after an end that was not seen", "HELLO\n> 100:abc\n< R 501\n> 103:on\nend", "> abc | < Reset | close Ended"),
         ("tells what waited", "HELLO\n> 101:b\n> R 102", "> ~1 | > b | > Reset | close Ended"),
     ]);
 }
@@ -357,6 +373,28 @@ fn full_buffers_give_up_the_oldest_hole() {
     let short: Vec<String> = notes.lines.iter().map(|l| l.chars().take(4).collect()).collect();
     assert_eq!(short, ["> ~1", "> ax", "> ~1", "> bx"]);
     assert!(tracker.buffered_bytes() <= 3_000);
+}
+
+#[test]
+fn too_much_held_forgets_who_holds_much_first() {
+    let limits = Limits { heap_bytes: 20_000, ..Limits::default() };
+    let (notes, tracker) = play(
+        "> 100:H9 port=1
+         > 100:H5 port=2
+         > 100:idle port=3
+         > 100:H9 port=4
+         > 102:news port=2
+         > 100:H6 port=5
+         > 100:H6 port=6
+         > 100:H8 port=7",
+        limits,
+    );
+    // Ports 1 and 4, who hold much; then the longest silent, though port 3 holds nothing.
+    let want = "> H9 | > H5 | > idle | > H9 | close Evicted (joined) | > news | > H6 | > H6 | \
+                close Evicted (joined) | > H8 | close Evicted (joined) | close Evicted (joined)";
+    assert_eq!(notes.lines.join(" | "), want);
+    assert_eq!(notes.counts, [(Reason::ConnectionEvicted, 1); 4]);
+    assert_eq!((tracker.connections(), tracker.buffered_bytes()), (3, 20_000));
 }
 
 #[test]

@@ -38,11 +38,12 @@ pub(super) struct Run {
 }
 
 /// Reads everything, but: `W…` is refused while that is allowed, `S<digit>…` says that so many times ten bytes after it
-/// are not needed, `D…` is the last thing it looks at.
+/// are not needed, `H<digit>…` that it holds so many thousand bytes from then on, `D…` is the last thing it looks at.
 #[derive(Debug, Default)]
 pub(super) struct Toy {
     next: [u64; 2],
     unneeded: [u64; 2],
+    heap_bytes: usize,
     is_done: bool,
     is_closed: bool,
 }
@@ -77,6 +78,7 @@ impl Application for Toy {
             [b'S', n @ b'0'..=b'9', ..] => {
                 self.unneeded[way as usize] = self.next[way as usize] + u64::from(n - b'0') * 10;
             }
+            [b'H', n @ b'0'..=b'9', ..] => self.heap_bytes = usize::from(n - b'0') * 1_000,
             [b'D', ..] => self.is_done = true,
             _ => {}
         }
@@ -118,6 +120,10 @@ impl Application for Toy {
 
     fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.heap_bytes
     }
 
     fn count(notes: &mut Notes, reason: Reason, n: u64) {

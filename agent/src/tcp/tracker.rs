@@ -27,6 +27,8 @@ pub struct Limits {
     pub flow_bytes: usize,
     /// Bytes of all flows that do.
     pub bytes: usize,
+    /// Bytes that all applications hold.
+    pub heap_bytes: usize,
     /// Random number that keeps strangers from choosing connections that share a place in the table. It changes no
     /// result.
     pub seed: u64,
@@ -39,6 +41,7 @@ impl Default for Limits {
             idle: Duration::from_secs(600),
             flow_bytes: budget::LATE_FLOW_BYTES,
             bytes: budget::LATE_BYTES,
+            heap_bytes: budget::READER_BYTES,
             seed: 0,
         }
     }
@@ -56,6 +59,8 @@ pub struct Tracker<A: Application> {
     lates: u64,
     /// Memory of late bytes.
     late_bytes: usize,
+    /// Memory that applications hold.
+    heap_bytes: usize,
     /// The latest time.
     now: Timestamp,
     /// Time of the latest tick.
@@ -67,7 +72,9 @@ pub(super) struct Slot<A> {
     /// Place in `late`; zero without.
     late: u64,
     /// What it adds to `late_bytes`.
-    cost: usize,
+    cost: u32,
+    /// What it adds to `heap_bytes`.
+    heap_bytes: u32,
 }
 
 impl<A: Application> Tracker<A> {
@@ -81,6 +88,7 @@ impl<A: Application> Tracker<A> {
             late: BTreeSet::new(),
             lates: 0,
             late_bytes: 0,
+            heap_bytes: 0,
             now: Timestamp::EPOCH,
             ticked: Timestamp::EPOCH,
         }
@@ -126,8 +134,8 @@ impl<A: Application> Tracker<A> {
         self.pass(now);
         let ticked = std::mem::replace(&mut self.ticked, now);
         let now = if now.since(ticked) > LEAP { ticked.min(now) } else { now };
-        for (queue, silence) in [(Queue::Over, LINGER), (Queue::New, self.limits.idle), (Queue::Busy, self.limits.idle)]
-        {
+        for queue in Queue::ALL {
+            let silence = if queue == Queue::Over { LINGER } else { self.limits.idle };
             while let Some(idx) = self.slots.oldest(queue) {
                 let connection = &mut self.slots[idx].connection;
                 // Time that went back must not keep it for ever.
@@ -144,8 +152,9 @@ impl<A: Application> Tracker<A> {
             self.account(idx);
         }
         for idx in 0..self.slots.bound() {
-            if self.slots.queue(idx) == Some(Queue::Busy) {
+            if let Some(Queue::Busy | Queue::Laden) = self.slots.queue(idx) {
                 self.slots[idx].connection.tick(now, sink);
+                self.weigh(idx);
             }
         }
     }
@@ -161,12 +170,12 @@ impl<A: Application> Tracker<A> {
 
     /// How many are followed.
     pub fn connections(&self) -> usize {
-        self.slots.len(Queue::New) + self.slots.len(Queue::Busy)
+        [Queue::New, Queue::Busy, Queue::Laden].map(|q| self.slots.len(q)).iter().sum()
     }
 
-    /// Memory that waits for bytes that come before.
+    /// Memory that waits for bytes that come before, or that applications hold.
     pub fn buffered_bytes(&self) -> usize {
-        self.late_bytes
+        self.late_bytes + self.heap_bytes
     }
 
     /// Notes the time, which may go back where captures were joined.
@@ -185,7 +194,7 @@ impl<A: Application> Tracker<A> {
             }
             self.forget(idx, Close::Evicted, sink);
         }
-        let slot = Slot { connection: Connection::new(peers, at), late: 0, cost: 0 };
+        let slot = Slot { connection: Connection::new(peers, at), late: 0, cost: 0, heap_bytes: 0 };
         let idx = self.slots.insert(slot, Queue::New);
         let (slots, keys) = (&self.slots, &self.keys);
         self.table.insert_unique(hash, idx, |&i| {
@@ -211,15 +220,22 @@ impl<A: Application> Tracker<A> {
             }
             connection.push(way, segment, sink);
         }
+        let is_accountable = slot.late > 0 || connection.cost() > 0;
+        let is_weighty = segment.payload_len > 0 || is_accountable || connection.is_closed;
+        let held = if is_weighty { self.weigh(idx) } else { slot.heap_bytes as usize };
+        let connection = &self.slots[idx].connection;
         let queue = match (connection.is_closed, connection.has_payload) {
             (true, _) => Queue::Over,
-            (false, true) => Queue::Busy,
+            (false, true) if held < budget::READER_MUCH_BYTES => Queue::Busy,
+            (false, true) => Queue::Laden,
             (false, false) => Queue::New,
         };
-        let is_accountable = slot.late > 0 || connection.cost() > 0;
         self.slots.touch(idx, queue);
         if is_accountable {
             self.relieve(idx, segment.at, sink);
+        }
+        if self.heap_bytes > self.limits.heap_bytes {
+            self.unload(sink);
         }
         if queue == Queue::Over && self.slots.len(Queue::Over) > (self.limits.connections / 8).max(1) {
             self.forget_oldest_over(sink);
@@ -247,9 +263,10 @@ impl<A: Application> Tracker<A> {
 
     /// Brings the sums up to date with what a connection holds, and its queue with whether it is closed.
     fn account(&mut self, idx: u32) {
+        self.weigh(idx);
         let slot = &mut self.slots[idx];
-        let cost = slot.connection.cost();
-        self.late_bytes = self.late_bytes - slot.cost + cost;
+        let cost = u32::try_from(slot.connection.cost()).unwrap_or(u32::MAX);
+        self.late_bytes = self.late_bytes - slot.cost as usize + cost as usize;
         slot.cost = cost;
         if cost > 0 && slot.late == 0 {
             self.lates += 1;
@@ -261,6 +278,34 @@ impl<A: Application> Tracker<A> {
         }
         if slot.connection.is_closed && self.slots.queue(idx) != Some(Queue::Over) {
             self.slots.touch(idx, Queue::Over);
+        }
+    }
+
+    /// Brings the sum up to date with what the application of a connection holds, and tells that.
+    #[inline]
+    fn weigh(&mut self, idx: u32) -> usize {
+        let slot = &mut self.slots[idx];
+        let held = u32::try_from(slot.connection.heap_bytes()).unwrap_or(u32::MAX);
+        if held != slot.heap_bytes {
+            self.heap_bytes = self.heap_bytes - slot.heap_bytes as usize + held as usize;
+            slot.heap_bytes = held;
+        }
+        held as usize
+    }
+
+    /// Forgets connections until the applications hold no more than they may: those that hold much, then any.
+    #[cold]
+    fn unload(&mut self, sink: &mut A::Sink) {
+        while self.heap_bytes > self.limits.heap_bytes
+            && let Some(idx) = self.slots.oldest(Queue::Laden).or_else(|| self.slots.oldest(Queue::Busy))
+        {
+            if self.slots.queue(idx) == Some(Queue::Laden) && self.weigh(idx) < budget::READER_MUCH_BYTES {
+                // It was, until the latest tick.
+                self.slots.touch(idx, Queue::Busy);
+                continue;
+            }
+            A::count(sink, Reason::ConnectionEvicted, 1);
+            self.forget(idx, Close::Evicted, sink);
         }
     }
 

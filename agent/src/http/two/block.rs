@@ -43,6 +43,19 @@ impl Blocks {
         Self { table: Table::unknown(), is_settled: false, has_settings: false, open: None, bytes: Vec::new() }
     }
 
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.table.heap_bytes()
+    }
+
+    /// Nothing was said for a while: frees what the next block does not need.
+    pub(super) fn rest(&mut self) {
+        if self.open.is_none() {
+            self.bytes = Vec::new();
+            self.table.rest();
+        }
+    }
+
     /// The connection begins.
     pub(super) fn begin(&mut self) {
         self.has_settings = true;

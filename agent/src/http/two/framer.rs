@@ -87,6 +87,18 @@ impl Framer {
         }
     }
 
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.kept.capacity()
+    }
+
+    /// Nothing was said for a while: frees what the next frame does not need.
+    pub(super) fn rest(&mut self) {
+        if self.state == State::Head {
+            self.kept = Vec::new();
+        }
+    }
+
     /// To call before a chunk is [read](Self::read). Where frames were lost, what begins a segment and looks like frames is
     /// taken up. `is_open` tells which streams are.
     pub(super) fn begin(&mut self, chunk: &Chunk<'_>, is_open: impl Fn(u32) -> bool) {

@@ -27,8 +27,6 @@ pub(super) struct Message {
     pub(super) version: Vec<u8>,
     /// Fields that are not known.
     pub(super) n_unknown: u32,
-    /// Bytes of all values that may be kept; no fewer than are.
-    pub(super) bytes: usize,
     authority: Vec<u8>,
 }
 
@@ -59,17 +57,21 @@ impl Message {
         Ok(given)
     }
 
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.request.heap_bytes() + self.version.capacity() + self.authority.capacity()
+    }
+
     fn clear(&mut self) {
         self.request.clear();
         (self.status, self.grpc_status, self.content) = (None, None, Content::Other);
-        (self.has_length, self.has_protocol, self.n_unknown, self.bytes) = (false, false, 0, 0);
+        (self.has_length, self.has_protocol, self.n_unknown) = (false, false, 0);
         self.version.clear();
         self.authority.clear();
     }
 
     fn add(&mut self, field: &Field<'_>, wanted: &[u8]) {
         let value = field.value;
-        self.bytes += value.len();
         match field.kind {
             Name::Method => self.request.set_method(value),
             Name::Path => self.request.set_target(value),

@@ -36,6 +36,8 @@ pub(super) struct Table {
     entries: VecDeque<Entry>,
     /// Of all entries.
     size: usize,
+    /// Memory of their texts.
+    text_bytes: usize,
     max: usize,
     /// Whether the peers' table is certain to be no larger than `max`.
     is_max_known: bool,
@@ -93,6 +95,7 @@ impl Table {
         Self {
             entries: VecDeque::new(),
             size: 0,
+            text_bytes: 0,
             max: DEFAULT_SIZE,
             is_max_known: true,
             has_unknown: false,
@@ -106,10 +109,20 @@ impl Table {
         Self { max: LARGEST, is_max_known: false, has_unknown: true, ..Self::empty() }
     }
 
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.text_bytes + self.name.capacity() + self.value.capacity()
+    }
+
+    /// Frees the scratch space.
+    pub(super) fn rest(&mut self) {
+        (self.name, self.value) = (Vec::new(), Vec::new());
+    }
+
     /// Forgets what is known: a block was missed.
     pub(super) fn forget(&mut self) {
         self.entries.clear();
-        self.size = 0;
+        (self.size, self.text_bytes) = (0, 0);
         self.has_unknown = true;
     }
 
@@ -223,6 +236,7 @@ impl Table {
 
     fn insert(&mut self, entry: Entry) {
         self.size += entry.size as usize;
+        self.text_bytes += entry.text.len();
         self.entries.push_front(entry);
         self.evict();
     }
@@ -241,6 +255,7 @@ impl Table {
             && let Some(entry) = self.entries.pop_back()
         {
             self.size -= entry.size as usize;
+            self.text_bytes -= entry.text.len();
             // Whatever is older is gone, too, or, in a table larger than ours, is not known any more.
             self.has_unknown = !self.is_max_known;
         }

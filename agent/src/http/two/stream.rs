@@ -27,7 +27,7 @@ pub(super) struct Stream {
     pub(super) request: Request,
     pub(super) response: Response,
     request_state: State,
-    /// Bytes of texts that are kept; no fewer than are.
+    /// Memory of the texts of the request.
     pub(super) text_bytes: usize,
     /// What came last, of both.
     pub(super) latest: Timestamp,
@@ -122,7 +122,7 @@ impl Stream {
     /// A request begins. Its texts change places with those of the message.
     pub(super) fn begin_request(&mut self, message: &mut Message, span: Span, sink: &mut (impl Sink + ?Sized)) {
         std::mem::swap(&mut self.request, &mut message.request);
-        self.text_bytes = message.bytes;
+        self.text_bytes = self.request.heap_bytes();
         self.is_tunnel = message.has_protocol || self.request.method() == b"CONNECT";
         self.count_begin(span, sink);
         if message.content == Content::Grpc {
@@ -136,7 +136,7 @@ impl Stream {
 
     /// A request begins that HTTP/1 read, and counted, already.
     pub(super) fn upgrade(&mut self, request: Request) {
-        self.latest = request.span.last;
+        (self.latest, self.text_bytes) = (request.span.last, request.heap_bytes());
         (self.request, self.request_state, self.counted) = (request, State::Ended, Counted::Request);
     }
 

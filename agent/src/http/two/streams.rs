@@ -9,13 +9,13 @@ use super::stream::Stream;
 /// Streams that are open at once. Servers allow 100 to 250.
 const OPEN: usize = 1_024;
 
-/// Bytes of texts of all open streams.
-const TEXT_BYTES: usize = 1 << 20;
+/// Memory of the texts of all open streams.
+const TEXT_BYTES: usize = 256 << 10;
 
 /// Streams whose end is remembered, since frames for them may still come: as many as can be on their way.
 const CLOSED: usize = 64;
 
-/// Streams that are kept for their buffers, and the most bytes each may hold.
+/// Streams that are kept for their buffers, and the most memory each may hold.
 const SPARE: usize = 16;
 const SPARE_BYTES: usize = 4 << 10;
 
@@ -28,7 +28,12 @@ pub(super) struct Streams {
     closed: VecDeque<u32>,
     #[expect(clippy::vec_box, reason = "they go into `open` and come from there, boxed")]
     spare: Vec<Box<Stream>>,
+    /// Memory of the texts of `open`.
     text_bytes: usize,
+    /// Memory of the buffers of `spare`.
+    spare_bytes: usize,
+    /// Whether none was open since the last [`Streams::rest`].
+    was_quiet: bool,
 }
 
 impl Streams {
@@ -49,11 +54,31 @@ impl Streams {
             Ok(at) => at,
             Err(at) => {
                 let stream = self.spare.pop().unwrap_or_default();
+                self.spare_bytes -= stream.request.heap_bytes();
+                self.was_quiet = false;
                 self.open.insert(at, (id, stream));
                 at
             }
         };
         &mut self.open[at].1
+    }
+
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.open.capacity() * size_of::<(u32, Box<Stream>)>()
+            + self.closed.capacity() * size_of::<u32>()
+            + (self.open.len() + self.spare.len()) * size_of::<Stream>()
+            + self.text_bytes
+            + self.spare_bytes
+    }
+
+    /// Time has passed: frees what idle connections do not need, and whether this one is.
+    pub(super) fn rest(&mut self) -> bool {
+        let is_quiet = self.open.is_empty() && std::mem::replace(&mut self.was_quiet, true);
+        if is_quiet {
+            (self.open, self.spare, self.spare_bytes) = (VecDeque::new(), Vec::new(), 0);
+        }
+        is_quiet
     }
 
     /// Notes that a stream keeps this many bytes of texts.
@@ -79,8 +104,10 @@ impl Streams {
 
     /// Keeps the buffers of a closed stream.
     pub(super) fn put_back(&mut self, mut stream: Box<Stream>) {
-        if self.spare.len() < SPARE && stream.text_bytes <= SPARE_BYTES {
+        let bytes = stream.request.heap_bytes();
+        if self.spare.len() < SPARE && bytes <= SPARE_BYTES {
             stream.clear();
+            self.spare_bytes += bytes;
             self.spare.push(stream);
         }
     }
