@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pitot_agent::{
-    io::{BUFFER_BYTES, SNAPLEN},
+    io::{BUFFER_BYTES, SNAPLEN, SNAPLEN_MIN},
     packets::Network,
 };
 use pitot_model::{Timestamp, api::GroupBy, parse_duration};
@@ -82,8 +82,8 @@ pub(crate) struct Capturing {
     /// Only packets that this filter of libpcap (BPF) lets pass, besides --port
     #[arg(help_heading = PACKETS, short = 'f', long, value_name = "FILTER", requires = "interfaces")]
     pub(crate) bpf: Option<String>,
-    /// Bytes kept of each packet, 64 at least; all of it by default
-    #[arg(help_heading = PACKETS, long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(64..=i64::from(SNAPLEN)))]
+    /// Bytes kept of each packet, 256 at least; all of it by default
+    #[arg(help_heading = PACKETS, long, value_name = "BYTES", default_value_t = SNAPLEN, value_parser = clap::value_parser!(u32).range(i64::from(SNAPLEN_MIN)..=i64::from(SNAPLEN)))]
     pub(crate) snaplen: u32,
     /// MiB of the kernel's buffer per interface
     #[arg(help_heading = PACKETS, long, value_name = "MIB", default_value_t = BUFFER_BYTES >> 20, value_parser = clap::value_parser!(u32).range(1..=1024))]

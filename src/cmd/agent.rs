@@ -1,16 +1,24 @@
 //! `pitot agent`: follow logs and interfaces, ship what happens.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::ErrorKind,
+    net::{SocketAddr, ToSocketAddrs as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
+use anyhow::bail;
 use pitot_agent::{
     enrich::Settings,
     http,
-    io::{Captures, Daemon, Followed},
+    io::{Captures, Daemon, Followed, LiveSpec},
     packets::{Local, Options},
 };
 use pitot_client::Client;
 use pitot_model::TimeRange;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     config::{self, AgentCapture, AgentFile, AgentSource},
@@ -46,7 +54,11 @@ pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     let stop = runtime::stop_signal();
     let shipped = runtime::runtime()?.block_on(pitot_agent::io::run(daemon, captures, client, stop));
     info!(reports = shipped.reports, transactions = shipped.coverage.transactions, "agent stopped");
-    Ok(ExitCode::SUCCESS)
+    match shipped.failure {
+        // Whoever starts agents starts another.
+        Some(failure) => bail!("{failure}"),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// What stands on the command line wins.
@@ -72,10 +84,17 @@ fn captures(file: &AgentFile) -> anyhow::Result<Option<Captures>> {
     if file.capture.is_empty() {
         return Ok(None);
     }
-    let specs: Vec<_> = file.capture.iter().map(AgentCapture::spec).collect();
+    let except = servers(&file.collector);
+    let specs = file.capture.iter().map(|c| LiveSpec { except: except.clone(), ..c.spec() });
+    let specs: Vec<_> = specs.collect();
     let user = (!file.user.is_empty()).then_some(file.user.as_str());
-    let (live, privileges) = live::open(&specs, user, !file.source.is_empty())?;
-    info!(interfaces = live.describe(), privileges, "capturing");
+    let files: Vec<_> = file.source.iter().map(|s| s.path.as_path()).collect();
+    let (live, privileges) = live::open(&specs, user, &files)?;
+    let interfaces = live.describe();
+    match user {
+        None if !files.is_empty() => warn!(interfaces, privileges, "capturing; `user` would give up more privileges"),
+        _ => info!(interfaces, privileges, "capturing"),
+    }
     let networks: Vec<_> = file.capture.iter().map(AgentCapture::networks).collect::<Result<_, _>>()?;
     let options = Options {
         local: Local::new(networks.concat()),
@@ -89,6 +108,24 @@ fn captures(file: &AgentFile) -> anyhow::Result<Option<Captures>> {
     };
     let packets = live::options(&live, options);
     Ok(Some(Captures { live, packets }))
+}
+
+/// Addresses of the collector: reports are no traffic, and one about the last would never end.
+fn servers(url: &str) -> Vec<SocketAddr> {
+    let host = url.strip_prefix("http://").unwrap_or(url);
+    let host = host.split('/').next().unwrap_or_default();
+    let found = match host.to_socket_addrs() {
+        // No port is that of HTTP.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => format!("{host}:80").to_socket_addrs(),
+        found => found,
+    };
+    match found {
+        Ok(found) => found.collect::<BTreeSet<_>>().into_iter().collect(),
+        Err(error) => {
+            warn!(%error, url, "cannot find the collector's address; reports to it count as traffic");
+            Vec::new()
+        }
+    }
 }
 
 /// What a configuration means.
@@ -125,4 +162,22 @@ fn host_name() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     if name.trim().is_empty() { "agent".to_owned() } else { name.trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_collector_is_left_out_of_captures() {
+        for (url, want) in [
+            ("http://127.0.0.1:7077", "127.0.0.1:7077"),
+            ("http://127.0.0.1:7077/pitot", "127.0.0.1:7077"),
+            ("127.0.0.1", "127.0.0.1:80"),
+            ("http://[::1]:7077", "[::1]:7077"),
+        ] {
+            assert_eq!(servers(url), [want.parse().unwrap()], "{url}");
+        }
+        assert!(servers("http://[nothing").is_empty());
+    }
 }

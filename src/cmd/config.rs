@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use pitot_agent::{
     http,
-    io::{BUFFER_BYTES, LiveSpec, SNAPLEN},
+    io::{BUFFER_BYTES, LiveSpec, SNAPLEN, SNAPLEN_MIN},
     packets::{Network, NetworkError},
 };
 use pitot_collector::{
@@ -159,8 +159,8 @@ impl AgentCapture {
         if self.ports.contains(&0) {
             problems.push("ports: 0 is no port; use 1 to 65535".to_owned());
         }
-        if !(64..=SNAPLEN).contains(&self.snaplen) {
-            problems.push(format!("snaplen = {}: use 64 to {SNAPLEN}", self.snaplen));
+        if !(SNAPLEN_MIN..=SNAPLEN).contains(&self.snaplen) {
+            problems.push(format!("snaplen = {}: use {SNAPLEN_MIN} to {SNAPLEN}", self.snaplen));
         }
         if !(1..=1024).contains(&self.buffer_mib) {
             problems.push(format!("buffer_mib = {}: use 1 to 1024", self.buffer_mib));
@@ -180,6 +180,7 @@ impl AgentCapture {
             interface: self.interface.clone(),
             ports: self.ports.clone(),
             filter: self.filter.clone(),
+            except: Vec::new(),
             snaplen: self.snaplen,
             buffer_bytes: self.buffer_mib << 20,
             is_immediate: self.immediate,

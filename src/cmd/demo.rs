@@ -81,7 +81,7 @@ impl Door {
             return Ok(Self::Log(String::new()));
         }
         // All ports: which one the API gets is not known yet.
-        match live::open(&[LiveSpec::new(LOOPBACK)], None, false) {
+        match live::open(&[LiveSpec::new(LOOPBACK)], None, &[]) {
             Ok((live, privileges)) => Ok(Self::Packets(live, privileges)),
             Err(error) if wanted.is_some() => Err(error),
             Err(_) => Ok(Self::Log(", since packets may not be captured".to_owned())),

@@ -2,6 +2,8 @@
 
 use std::{
     io::Write as _,
+    path::Path,
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +25,7 @@ pub(crate) fn specs(args: &Capturing) -> Vec<LiveSpec> {
         interface: interface.clone(),
         ports: args.ports.clone(),
         filter: args.bpf.clone().unwrap_or_default(),
+        except: Vec::new(),
         snaplen: args.snaplen,
         buffer_bytes: args.buffer << 20,
         is_immediate: args.immediate,
@@ -30,15 +33,26 @@ pub(crate) fn specs(args: &Capturing) -> Vec<LiveSpec> {
     args.interfaces.iter().map(spec).collect()
 }
 
-/// Opens the captures, gives up privileges, and says so. They are kept where `reads_files`: whoever could open these files
-/// must open them again after a rotation. To be called while there is one thread.
-pub(crate) fn open(specs: &[LiveSpec], user: Option<&str>, reads_files: bool) -> anyhow::Result<(Live, String)> {
+/// Opens the captures, gives up privileges, and says so. Where these `files` are followed as well, what it takes to open
+/// them again is kept, unless a user is named. To be called while there is one thread.
+pub(crate) fn open(specs: &[LiveSpec], user: Option<&str>, files: &[&Path]) -> anyhow::Result<(Live, String)> {
     let live = Live::open(specs)?;
-    let privileges = match reads_files {
-        true => "privileges are kept, since log files are read, too".to_owned(),
-        false => drop_privileges(user)?,
-    };
+    let privileges = drop_privileges(user, !files.is_empty())?;
+    if let Some(user) = user {
+        files.iter().try_for_each(|file| refuse_unreadable(file, user))?;
+    }
     Ok((live, privileges))
+}
+
+/// Refuses a file that this user, who we are now, may not read. What is not there may come.
+fn refuse_unreadable(file: &Path, user: &str) -> anyhow::Result<()> {
+    match std::fs::File::open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => anyhow::bail!(
+            "user `{user}` may not read `{}`; let that user read it, or name no user, to read it all the same",
+            file.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// How packets of this capture are read: its interfaces' addresses are local unless others are named.
@@ -66,8 +80,22 @@ pub(crate) fn run<V: Visit>(
         if !each(packets) {
             return;
         }
+        if live.is_over() {
+            break;
+        }
     }
     live.finish(packets);
+}
+
+/// How a command ends that captured: not well where an interface was lost for good.
+pub(crate) fn exit_code(live: &Live) -> ExitCode {
+    match live.failure() {
+        Some(error) => {
+            let _ = writeln!(std::io::stderr(), "pitot: the capture is not whole: {error}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
 }
 
 /// Says what is captured, and what became of privileges.

@@ -23,7 +23,7 @@ use pitot_model::{Coverage, Reason, Transaction};
 use serde_json::{Map, Value};
 
 use self::wire::WirePrinter;
-use super::{live, sources, sources::refuse_files};
+use super::{live, runtime, sources, sources::refuse_files};
 use crate::cli::Replay;
 
 pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
@@ -41,11 +41,13 @@ pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
     let specs = live::specs(&args.sources.capturing);
     if !specs.is_empty() {
         refuse_files(&args.sources)?;
-        let (live, privileges) = live::open(&specs, args.sources.capturing.user.as_deref(), false)?;
+        // Says what becomes of interfaces.
+        runtime::log_to_stderr();
+        let (mut live, privileges) = live::open(&specs, args.sources.capturing.user.as_deref(), &[])?;
         live::tell(&live, &privileges);
-        replay.live(live)?;
+        replay.live(&mut live)?;
         tell_coverage(&replay.coverage);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(live::exit_code(&live));
     }
     for spec in sources::specs(&args.sources.sources, reading)? {
         match Input::open(&spec)? {
@@ -127,10 +129,10 @@ impl Replaying<'_> {
         Ok(result?)
     }
 
-    fn live(&mut self, mut live: Live) -> anyhow::Result<()> {
-        self.packets = live::options(&live, self.packets.clone());
+    fn live(&mut self, live: &mut Live) -> anyhow::Result<()> {
+        self.packets = live::options(live, self.packets.clone());
         let mut packets = self.packets()?;
-        live::run(&mut live, &mut packets, self.args.duration, |packets| {
+        live::run(live, &mut packets, self.args.duration, |packets| {
             packets.visitor().flush();
             !packets.visitor().is_done()
         });

@@ -19,7 +19,7 @@ use pitot_model::{
     api::{Document, Source},
 };
 
-use super::{live, sources};
+use super::{live, runtime, sources};
 use crate::{
     cli::{Report, Sources},
     report::{self, Format, Style},
@@ -39,17 +39,22 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     let interfaces = live::specs(&args.sources.capturing);
     let mut summary = Summary::default();
     let mut html = None;
-    let scanned = if interfaces.is_empty() {
-        read(args, &scanning, &mut summary)?
+    let (scanned, code) = if interfaces.is_empty() {
+        let scanned = read(args, &scanning, &mut summary)?;
+        let code = if scanned.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        (scanned, code)
     } else {
         sources::refuse_files(&args.sources)?;
-        let (live, privileges) = {
+        // Says what becomes of interfaces.
+        runtime::log_to_stderr();
+        let (mut live, privileges) = {
             // Opened while it may be: privileges end with the next line.
-            html = args.html.as_deref().map(sources::create).transpose()?;
-            live::open(&interfaces, args.sources.capturing.user.as_deref(), false)?
+            html = args.html.as_deref().map(sources::open_output).transpose()?;
+            live::open(&interfaces, args.sources.capturing.user.as_deref(), &[])?
         };
         live::tell(&live, &privileges);
-        capture(live, &scanning, args.duration, &mut summary)
+        let scanned = capture(&mut live, &scanning, args.duration, &mut summary);
+        (scanned, live::exit_code(&live))
     };
     tell_problems(&scanned, summary.coverage());
     if summary.coverage().transactions == 0 {
@@ -62,7 +67,10 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     };
     if let Some(path) = &args.html {
         let doc = document(args.limit.unwrap_or(default_limit(Format::Html)), &mut summary);
-        let mut file = html.map_or_else(|| sources::create(path), Ok)?;
+        let mut file = match html {
+            Some(file) => sources::empty(file, path)?,
+            None => sources::create(path)?,
+        };
         report::write(&doc, Format::Html, &Style::default(), &mut file)
             .and_then(|()| file.flush())
             .context("cannot write the report")?;
@@ -71,7 +79,7 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
         let doc = document(args.limit.unwrap_or(default_limit(format)), &mut summary);
         print(&doc, format, args.no_color)?;
     }
-    Ok(if scanned.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 /// Reads files to their end.
@@ -100,11 +108,11 @@ fn read(args: &Report, scanning: &Scan, summary: &mut Summary) -> anyhow::Result
 const ROWS: usize = 4 << 10;
 
 /// Captures until it is interrupted, or long enough.
-fn capture(mut live: Live, scanning: &Scan, limit: Option<Duration>, summary: &mut Summary) -> Scanned {
-    let options = live::options(&live, scanning.packets.clone());
+fn capture(live: &mut Live, scanning: &Scan, limit: Option<Duration>, summary: &mut Summary) -> Scanned {
+    let options = live::options(live, scanning.packets.clone());
     let mut packets = Packets::new(scanning.settings.clone(), options, Batch::default());
     let mut spare = Batch::default();
-    live::run(&mut live, &mut packets, limit, |packets| {
+    live::run(live, &mut packets, limit, |packets| {
         if packets.visitor().len() >= ROWS {
             spare = packets.take_batch(std::mem::take(&mut spare));
             summary.add(&spare);

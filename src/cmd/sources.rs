@@ -1,7 +1,8 @@
 //! From flags to what is read and how. In: [`Reading`] and paths. Out: the agent's source specs and settings.
 
 use std::{
-    io::Write,
+    fs::File,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -110,9 +111,24 @@ pub(crate) fn read(coverage: &Coverage) -> String {
 }
 
 /// Creates a file for output.
-pub(crate) fn create(path: &Path) -> anyhow::Result<std::io::BufWriter<std::fs::File>> {
-    let file = std::fs::File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(std::io::BufWriter::new(file))
+pub(crate) fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    Ok(BufWriter::new(file))
+}
+
+/// Opens a file for output that is to be written later, if at all: what it holds stays until then.
+pub(crate) fn open_output(path: &Path) -> anyhow::Result<File> {
+    let open = File::options().write(true).create(true).truncate(false).open(path);
+    open.with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Empties a file for output.
+pub(crate) fn empty(file: File, path: &Path) -> anyhow::Result<BufWriter<File>> {
+    // Pipes have no length.
+    if file.metadata().is_ok_and(|m| m.is_file()) {
+        file.set_len(0).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(BufWriter::new(file))
 }
 
 /// Refuses to write over what is to be read.

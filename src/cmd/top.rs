@@ -1,6 +1,6 @@
 //! `pitot top`: agent, collector and dashboard in one process; nothing is kept and no port is opened.
 
-use std::{future::pending, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{future::pending, path::{Path, PathBuf}, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::bail;
 use pitot_agent::{
@@ -25,18 +25,19 @@ pub(crate) fn run(args: &Top) -> anyhow::Result<ExitCode> {
     specs.iter().try_for_each(check)?;
     // Loads the secret, which may be root's.
     let settings = sources::settings(&args.sources.reading)?;
-    let captures = open(&args.sources, !specs.is_empty())?;
+    let captures = open(&args.sources)?;
     runtime::runtime()?.block_on(watch(args, &specs, settings, captures))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The interfaces that are asked for.
-fn open(sources: &Sources, reads_files: bool) -> anyhow::Result<Option<Captures>> {
+fn open(sources: &Sources) -> anyhow::Result<Option<Captures>> {
     let specs = live::specs(&sources.capturing);
     if specs.is_empty() {
         return Ok(None);
     }
-    let (live, privileges) = live::open(&specs, sources.capturing.user.as_deref(), reads_files)?;
+    let files: Vec<_> = sources.sources.iter().map(PathBuf::as_path).collect();
+    let (live, privileges) = live::open(&specs, sources.capturing.user.as_deref(), &files)?;
     live::tell(&live, &privileges);
     let packets = live::options(&live, sources::packets(sources));
     Ok(Some(Captures { live, packets }))
@@ -75,8 +76,12 @@ async fn watch(
     };
     tokio::select! {
         shown = pitot_tui::run(client.clone(), options) => shown?,
-        // It follows for ever.
-        _ = pitot_agent::io::run(daemon, captures, client, pending()) => {}
+        // It follows for ever, unless the capture fails.
+        shipped = pitot_agent::io::run(daemon, captures, client, pending()) => {
+            if let Some(failure) = shipped.failure {
+                bail!(failure);
+            }
+        }
     }
     Ok(())
 }

@@ -9,13 +9,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use pitot_model::Gauges;
 
-use super::capture::Live;
+use super::capture::{CaptureError, Live};
 use crate::{
     enrich::Settings,
     packets::{Options, Packets},
@@ -44,6 +44,7 @@ pub(super) struct Capturing {
     batches: Receiver<(Batch, Gauges)>,
     empty: SyncSender<Batch>,
     is_over: bool,
+    thread: JoinHandle<Result<(), CaptureError>>,
 }
 
 impl Capturing {
@@ -51,8 +52,8 @@ impl Capturing {
     pub(super) fn start(captures: Captures, settings: Arc<Settings>, stopping: Arc<AtomicBool>) -> Self {
         let (to_us, batches) = mpsc::sync_channel(QUEUE);
         let (empty, empties) = mpsc::sync_channel(QUEUE);
-        thread::spawn(move || capture(captures, settings, &to_us, &empties, &stopping));
-        Self { batches, empty, is_over: false }
+        let thread = thread::spawn(move || capture(captures, settings, &to_us, &empties, &stopping));
+        Self { batches, empty, is_over: false, thread }
     }
 
     /// The next batch, if there is one.
@@ -76,6 +77,14 @@ impl Capturing {
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
+
+    /// Why it is over, where nobody stopped it. Waits for its end.
+    pub(super) fn failure(self) -> Option<String> {
+        match self.thread.join() {
+            Ok(result) => result.err().map(|error| error.to_string()),
+            Err(_) => Some("the capture's thread broke off; this is a bug of pitot".to_owned()),
+        }
+    }
 }
 
 fn capture(
@@ -84,11 +93,12 @@ fn capture(
     to_us: &SyncSender<(Batch, Gauges)>,
     empties: &Receiver<Batch>,
     stopping: &AtomicBool,
-) {
+) -> Result<(), CaptureError> {
     let Captures { mut live, packets } = captures;
     let mut packets = Packets::new(settings, packets, Batch::default());
     let mut due = Instant::now() + EVERY;
-    while !stopping.load(Ordering::Relaxed) {
+    // Whoever starts it again gives it the privilege to go on.
+    while !stopping.load(Ordering::Relaxed) && live.failure().is_none() {
         live.pump(&mut packets);
         if packets.visitor().len() < MANY && Instant::now() < due {
             continue;
@@ -98,7 +108,7 @@ fn capture(
         let batch = packets.take_batch(empties.try_recv().unwrap_or_default());
         match to_us.try_send((batch, gauges)) {
             Ok(()) => {}
-            Err(TrySendError::Disconnected(_)) => return,
+            Err(TrySendError::Disconnected(_)) => return Ok(()),
             Err(TrySendError::Full((mut batch, _))) => {
                 if batch.len() >= ROWS {
                     batch.drop_rows();
@@ -111,4 +121,5 @@ fn capture(
     let gauges = packets.gauges();
     // Who stopped waits for it.
     let _ = to_us.send((packets.take_batch(Batch::default()), gauges));
+    live.failure().map_or(Ok(()), |error| Err(error.clone()))
 }

@@ -87,9 +87,11 @@ pub struct Shipped {
     pub coverage: Coverage,
     /// Reports that the collector took.
     pub reports: u64,
+    /// Why it ended by itself: an interface that cannot be captured again.
+    pub failure: Option<String>,
 }
 
-/// Follows and ships until `stop` resolves, then reads what is there, ships it, and says what it did.
+/// Follows and ships until `stop` resolves or the capture fails for good, then reads what is there, ships it, and says what it did.
 pub async fn run(
     daemon: Daemon,
     captures: Option<Captures>,
@@ -119,8 +121,9 @@ pub async fn run(
     if taken.is_none() {
         warn!("stopped with reports that the collector did not take in time");
     }
-    let coverage = tokio::time::timeout_at(deadline, reader).await.ok().and_then(Result::ok).unwrap_or_default();
-    Shipped { coverage, reports: taken.unwrap_or_default() }
+    let read = tokio::time::timeout_at(deadline, reader).await.ok().and_then(Result::ok);
+    let (coverage, failure) = read.unwrap_or_default();
+    Shipped { coverage, reports: taken.unwrap_or_default(), failure }
 }
 
 /// Ships every report until it is taken or refused for good. Gives the number of those taken.
@@ -193,11 +196,19 @@ impl Reader {
         }
     }
 
-    fn run(mut self, reports: &mpsc::Sender<Report>, stopping: &AtomicBool) -> Coverage {
+    /// Until it is to stop, or the capture fails. What was read, and the failure.
+    fn run(mut self, reports: &mpsc::Sender<Report>, stopping: &AtomicBool) -> (Coverage, Option<String>) {
+        self.read_all(reports, stopping);
+        let failure = self.capturing.take().filter(Capturing::is_over).and_then(Capturing::failure);
+        (self.total, failure)
+    }
+
+    fn read_all(&mut self, reports: &mpsc::Sender<Report>, stopping: &AtomicBool) {
         let mut next = Instant::now() + self.daemon.ship_every;
         loop {
             // Looked at before reading, so that what was written before the stop is read once more.
-            let is_last = stopping.load(Ordering::Relaxed);
+            let has_failed = self.capturing.as_ref().is_some_and(Capturing::is_over);
+            let is_last = stopping.load(Ordering::Relaxed) || has_failed;
             let has_read = self.read();
             let has_room = reports.capacity() > 0 || reports.is_closed();
             let is_due = self.windows.is_full() || (Instant::now() >= next && has_room);
@@ -207,12 +218,12 @@ impl Reader {
                 if let Some(report) = self.report()
                     && reports.blocking_send(report).is_err()
                 {
-                    return self.total;
+                    return;
                 }
             }
             match (has_read, is_over) {
                 (true, _) => {}
-                (false, true) => return self.total,
+                (false, true) => return,
                 (false, false) => thread::sleep(IDLE),
             }
         }

@@ -27,20 +27,27 @@ pub enum PrivilegeError {
 /// Becomes this user where we are root; else whoever called `sudo`, else `nobody`. Clears all capabilities, and forbids to
 /// gain any by starting programs. Gives what was done, for people.
 ///
+/// Who `reads_files` and names no user keeps one capability, to read any file: whoever could open logs must open them again
+/// after a rotation. Where root has not got this capability, as in containers, it stays root for that.
+///
 /// # Errors
 /// All that the system refuses. Nothing should go on then: half of the privileges may be left.
-pub fn drop_privileges(user: Option<&str>) -> Result<String, PrivilegeError> {
+pub fn drop_privileges(user: Option<&str>, reads_files: bool) -> Result<String, PrivilegeError> {
     let mut done = Vec::new();
-    if Uid::effective().is_root() {
+    let keeps_reading = reads_files && user.is_none();
+    let is_root = Uid::effective().is_root();
+    if is_root && keeps_reading && !may_read_all()? {
+        done.push("user root stays, to read log files".to_owned());
+    } else if is_root {
         let (uid, gid, name) = target(user)?;
         if uid.is_root() {
             return Ok("privileges are kept, as user root".to_owned());
         }
-        become_user(uid, gid)?;
+        become_user(uid, gid, keeps_reading)?;
         done.push(format!("user {name}"));
     }
-    clear_capabilities()?;
-    done.push("no capabilities".to_owned());
+    let kept = limit_capabilities(keeps_reading)?;
+    done.push(if kept.is_empty() { "no capabilities".to_owned() } else { format!("{kept} alone, to read log files") });
     Ok(format!("privileges dropped: {}", done.join(", ")))
 }
 
@@ -57,8 +64,12 @@ fn target(user: Option<&str>) -> Result<(Uid, Gid, String), PrivilegeError> {
     }
 }
 
-fn become_user(uid: Uid, gid: Gid) -> Result<(), PrivilegeError> {
+fn become_user(uid: Uid, gid: Gid, keeps_capabilities: bool) -> Result<(), PrivilegeError> {
     let refused = |error: nix::Error| PrivilegeError::Refused { what: "root", error: error.to_string() };
+    #[cfg(target_os = "linux")]
+    rustix::thread::set_keep_capabilities(keeps_capabilities).map_err(capability)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = keeps_capabilities;
     #[cfg(not(target_vendor = "apple"))]
     nix::unistd::setgroups(&[gid]).map_err(refused)?;
     nix::unistd::setgid(gid).map_err(refused)?;
@@ -66,18 +77,45 @@ fn become_user(uid: Uid, gid: Gid) -> Result<(), PrivilegeError> {
 }
 
 #[cfg(target_os = "linux")]
-fn clear_capabilities() -> Result<(), PrivilegeError> {
+fn capability(error: rustix::io::Errno) -> PrivilegeError {
+    PrivilegeError::Refused { what: "capabilities", error: error.to_string() }
+}
+
+/// Whether we have the capability to read any file.
+#[cfg(target_os = "linux")]
+fn may_read_all() -> Result<bool, PrivilegeError> {
+    use rustix::thread::CapabilitySet;
+
+    let ours = rustix::thread::capabilities(None).map_err(capability)?.permitted;
+    Ok(ours.contains(CapabilitySet::DAC_READ_SEARCH))
+}
+
+/// Leaves no capability but that to read files, if it is wanted and there. Its name.
+#[cfg(target_os = "linux")]
+fn limit_capabilities(keeps_reading: bool) -> Result<&'static str, PrivilegeError> {
     use rustix::thread::{CapabilitySet, CapabilitySets};
 
-    let refused = |error: rustix::io::Errno| PrivilegeError::Refused { what: "capabilities", error: error.to_string() };
-    let none = CapabilitySet::empty();
-    // The ambient set follows the permitted one.
-    let nothing = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    rustix::thread::set_capabilities(None, nothing).map_err(refused)?;
-    rustix::thread::set_no_new_privs(true).map_err(refused)
+    let ours = rustix::thread::capabilities(None).map_err(capability)?.permitted;
+    let (kept, name) = [
+        (CapabilitySet::DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"),
+        (CapabilitySet::DAC_OVERRIDE, "CAP_DAC_OVERRIDE"),
+    ]
+    .into_iter()
+    .find(|(one, _)| keeps_reading && ours.contains(*one))
+    .unwrap_or((CapabilitySet::empty(), ""));
+    // The ambient set follows the permitted and the inheritable one.
+    let left = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, left).map_err(capability)?;
+    rustix::thread::set_no_new_privs(true).map_err(capability)?;
+    Ok(name)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn clear_capabilities() -> Result<(), PrivilegeError> {
-    Ok(())
+fn may_read_all() -> Result<bool, PrivilegeError> {
+    Ok(false)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_capabilities(_: bool) -> Result<&'static str, PrivilegeError> {
+    Ok("")
 }

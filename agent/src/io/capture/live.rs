@@ -7,7 +7,7 @@
 
 use std::{
     fmt::Write as _,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::AsFd as _,
     time::{Duration, Instant, SystemTime},
 };
@@ -30,6 +30,9 @@ pub const BUFFER_BYTES: u32 = 32 << 20;
 /// Bytes kept of a packet: all of it, also where the card joins segments (64 KiB and a header). Bodies are not looked at, but
 /// behind them in the same segment the next head, chunk or HTTP/2 frame begins.
 pub const SNAPLEN: u32 = 256 << 10;
+
+/// The least: with fewer, headers of tunnels and options leave nothing of a request.
+pub const SNAPLEN_MIN: u32 = 256;
 
 /// How long the kernel gathers packets before it wakes us.
 const GATHER_MS: i32 = 100;
@@ -61,6 +64,8 @@ pub struct LiveSpec {
     pub ports: Vec<u16>,
     /// Filter in libpcap's language, besides the ports; empty for none.
     pub filter: String,
+    /// Servers whose connections are left out: the collector's, else an agent would report its reports.
+    pub except: Vec<SocketAddr>,
     /// Bytes kept of each packet.
     pub snaplen: u32,
     /// Bytes of the kernel's buffer.
@@ -76,6 +81,7 @@ impl LiveSpec {
             interface: interface.into(),
             ports: Vec::new(),
             filter: String::new(),
+            except: Vec::new(),
             snaplen: SNAPLEN,
             buffer_bytes: BUFFER_BYTES,
             is_immediate: false,
@@ -96,7 +102,15 @@ impl LiveSpec {
             text = if text.is_empty() { self.filter.clone() } else { format!("({}) and ({text})", self.filter) };
         }
         // `vlan` moves all that is behind it in the program.
-        if link.0 == ETHERNET && !self.ports.is_empty() { format!("({text}) or (vlan and ({text}))") } else { text }
+        if link.0 == ETHERNET && !self.ports.is_empty() {
+            text = format!("({text}) or (vlan and ({text}))");
+        }
+        for server in &self.except {
+            let side = |side| format!("({side} host {} and tcp {side} port {})", server.ip(), server.port());
+            let rest = if text.is_empty() { String::new() } else { format!(" and ({text})") };
+            text = format!("not ({} or {}){rest}", side("src"), side("dst"));
+        }
+        text
     }
 }
 
@@ -171,6 +185,8 @@ struct Tap {
     /// When to look for an interface that is away.
     retry: Instant,
     trouble: String,
+    /// Why it will never be captured again.
+    failure: Option<CaptureError>,
 }
 
 impl Live {
@@ -208,11 +224,22 @@ impl Live {
         if Instant::now() >= self.due {
             self.due = Instant::now() + LOOK_EVERY;
             packets.count(Reason::PacketDropped, self.take_dropped());
+            packets.count(Reason::InterfaceAway, self.taps.iter().filter(|tap| tap.capture.is_none()).count() as u64);
             if n == 0 && self.merge.is_empty() {
                 packets.tick(now());
             }
         }
         n
+    }
+
+    /// Why an interface cannot be captured again, if so: it came back when the privilege to open it was given up.
+    pub fn failure(&self) -> Option<&CaptureError> {
+        self.taps.iter().find_map(|tap| tap.failure.as_ref())
+    }
+
+    /// Whether nothing will be captured any more.
+    pub fn is_over(&self) -> bool {
+        self.taps.iter().all(|tap| tap.failure.is_some())
     }
 
     /// Hands on what the kernel still holds, in a second at most, and ends what is open.
@@ -272,6 +299,7 @@ impl Tap {
             dropped: (0, 0),
             retry: Instant::now(),
             trouble: String::new(),
+            failure: None,
         };
         tap.set_filter()?;
         Ok(tap)
@@ -327,23 +355,37 @@ impl Tap {
     }
 
     fn look_again(&mut self) {
-        if Instant::now() < self.retry {
+        if Instant::now() < self.retry || self.failure.is_some() {
             return;
         }
         self.retry = Instant::now() + RETRY_EVERY;
+        // Without privileges, all that could be learned by opening is that it is not allowed.
+        if !self.is_there() {
+            return;
+        }
         match Self::open(&self.spec) {
             Ok(tap) => {
                 info!(interface = self.spec.interface, "capturing again");
                 *self = tap;
             }
+            Err(error @ CaptureError::Permission { .. }) => {
+                let interface = &self.spec.interface;
+                warn!(interface, "interface came back, but the privilege to capture on it was given up; start again");
+                self.failure = Some(error);
+            }
             Err(error) => {
                 let error = error.to_string();
                 if error != self.trouble {
-                    warn!(error, "cannot capture; trying on, a restart helps where privileges were given up");
+                    warn!(error, "cannot capture; trying on");
                     self.trouble = error;
                 }
             }
         }
+    }
+
+    fn is_there(&self) -> bool {
+        let name = &self.spec.interface;
+        name == ANY || Device::list().is_ok_and(|devices| devices.iter().any(|d| d.name == *name))
     }
 
     fn take_dropped(&mut self) -> u64 {
@@ -432,12 +474,20 @@ mod tests {
         assert_eq!(both.program(LinkType(113)), format!("(host 10.0.0.1) and ({text})"));
         assert_eq!(LiveSpec { ports: Vec::new(), ..both }.program(LinkType(ETHERNET)), "host 10.0.0.1");
         assert_eq!(LiveSpec::new("lo").program(LinkType(ETHERNET)), "");
+        let except = LiveSpec { except: vec!["10.0.0.1:7077".parse().unwrap()], ..LiveSpec::new("lo") };
+        let not = "not ((src host 10.0.0.1 and tcp src port 7077) or (dst host 10.0.0.1 and tcp dst port 7077))";
+        assert_eq!(except.program(LinkType(113)), not);
+        let ports = LiveSpec { ports: vec![80], ..except };
+        assert!(ports.program(LinkType(ETHERNET)).starts_with(&format!("{not} and ((tcp port 80 or ")));
     }
 
     #[test]
     fn libpcap_understands_the_filters() {
-        for link in [ETHERNET, 113, 101] {
-            let spec = LiveSpec { ports: vec![80], filter: "not host 10.0.0.1".into(), ..LiveSpec::new("x") };
+        // libpcap has a number of its own for bare IP: 12.
+        for link in [ETHERNET, 113, 12] {
+            let except = ["10.0.0.1:7077", "[::1]:7077"].map(|a| a.parse().unwrap()).to_vec();
+            let filter = "not host 10.0.0.1".into();
+            let spec = LiveSpec { ports: vec![80], filter, except, ..LiveSpec::new("x") };
             let dead = Capture::dead(Linktype(link.into())).unwrap();
             assert!(dead.compile(&spec.program(LinkType(link)), true).is_ok(), "{link}");
         }
