@@ -113,11 +113,11 @@ pub struct Status(u16);
 impl Status {
     /// No response was seen and nothing says why.
     pub const NONE: Self = Self(0);
-    /// The connection was reset before the response.
+    /// The connection broke before the response: it was reset, or the server closed it with nothing said.
     pub const RESET: Self = Self(1001);
     /// No response within the limit.
     pub const TIMEOUT: Self = Self(1002);
-    /// The source ended in the middle.
+    /// The source ended in the middle, or the client went away.
     pub const TRUNCATED: Self = Self(1003);
 
     /// A status code as a server sent it, `1..=999`; others are [`Status::NONE`].

@@ -71,7 +71,7 @@ impl<S: Sink + ?Sized> Application for Connection<S> {
     fn end(&mut self, peers: &Peers, way: Way, end: End, _at: Timestamp, sink: &mut S) {
         match &mut self.state {
             State::One(one) => one.end(peers, way, end, sink),
-            State::Two(_, session) => session.end(end),
+            State::Two(client, session) => session.end(way == *client, end),
             State::New | State::Opaque => {}
         }
     }

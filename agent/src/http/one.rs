@@ -39,6 +39,8 @@ pub(super) struct One {
     /// Whether any message was found.
     is_http: bool,
     was_reset: bool,
+    /// Whether the client ended its stream while the server's went on.
+    has_client_left: bool,
     /// Whether the first bytes of a stream are missing, which a head may have been in if this is HTTP.
     has_lost_start: bool,
 }
@@ -100,6 +102,13 @@ impl One {
             self.end_body(peers, way, true, sink);
             self.readers[index(way)].search();
         }
+        match self.client {
+            Some(client) if end == End::Fin && client == way => self.has_client_left = true,
+            Some(_) if end == End::Fin && !self.has_client_left => {
+                self.pairing.refuse(self.readers[index(way)].reached);
+            }
+            _ => {}
+        }
     }
 
     /// The connection is over, or out of sight.
@@ -135,6 +144,12 @@ impl One {
         self.readers[index(way)].unneeded()
     }
 
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let [forth, back] = &self.readers;
+        forth.stash.capacity() + back.stash.capacity() + self.pairing.heap_bytes()
+    }
+
     /// Which way the client sends, as far as is known.
     pub(super) fn client(&self) -> Way {
         self.client.unwrap_or(Way::Forth)
@@ -144,12 +159,6 @@ impl One {
     /// before the answer to that.
     fn must_wait(&self, peers: &Peers, way: Way, chunk: &Chunk<'_>) -> bool {
         let (reader, reached) = (&self.readers[index(way)], self.reached(way, 1));
-    /// Memory beyond its own size.
-    pub(super) fn heap_bytes(&self) -> usize {
-        let [forth, back] = &self.readers;
-        forth.stash.capacity() + back.stash.capacity() + self.pairing.heap_bytes()
-    }
-
         let Some(acknowledged) = chunk.acknowledged else { return false };
         let is_behind = match reached {
             Some(reached) => acknowledged > reached,

@@ -42,6 +42,8 @@ pub(super) struct Asked {
     pub(super) has_gap: bool,
     /// Whether it waits for `100 Continue` before it sends its body.
     pub(super) expects_continue: bool,
+    /// Whether the server ended its stream without a byte of an answer.
+    is_refused: bool,
     /// Answered before it ended.
     answer: Option<Answer>,
     /// Whether its exchange was told: it timed out, and only takes its late answer away.
@@ -88,10 +90,10 @@ pub(super) enum Whose {
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
     asked: VecDeque<Asked>,
-    held: VecDeque<Answer>,
-    /// The response that is being read.
     /// Memory of the texts of `asked`.
     asked_bytes: usize,
+    held: VecDeque<Answer>,
+    /// The response that is being read.
     current: Option<(Answer, Whose)>,
     /// Set where a gap may have swallowed requests: the offset that the server's stream had then reached, 0 while that is
     /// not known.
@@ -141,9 +143,9 @@ impl Pairing {
         self.was_quiet = false;
         // Most connections never have two.
         self.asked.reserve_exact(1);
+        self.asked_bytes += asked.request.heap_bytes();
         self.asked.push_back(asked);
     }
-        self.asked_bytes += asked.request.heap_bytes();
 
     /// The request that is being read: the newest.
     pub(super) fn newest(&mut self) -> Option<&mut Asked> {
@@ -266,6 +268,17 @@ impl Pairing {
         }
     }
 
+    /// The server ends its stream, which was read up to `reached`, before the client does: for the requests that are whole,
+    /// and behind which it said nothing, the connection broke. Where the capture missed something it may have answered.
+    pub(super) fn refuse(&mut self, reached: Option<u64>) {
+        if self.is_doubtful() {
+            return;
+        }
+        for asked in self.asked.iter_mut().filter(|a| a.is_over && !a.has_gap && !a.request.is_damaged) {
+            asked.is_refused = asked.acknowledged.is_some_and(|a| reached.is_none_or(|reached| a == reached));
+        }
+    }
+
     /// The response that is being read.
     pub(super) fn current(&mut self) -> Option<&mut Answer> {
         self.current.as_mut().map(|(answer, _)| answer)
@@ -322,9 +335,22 @@ impl Pairing {
             }
             let was_answered = received.is_some_and(|a| Some(a) > reached && Some(a) > asked.acknowledged);
             asked.request.is_damaged |= was_answered;
-            tell(ends, asked, None, if was_answered { Status::TRUNCATED } else { Status::TIMEOUT }, sink);
+            let status = match (was_answered, asked.is_refused) {
+                (true, _) => Status::TRUNCATED,
+                (_, true) => Status::RESET,
+                _ => Status::TIMEOUT,
+            };
+            tell(ends, asked, None, status, sink);
             asked.is_told = true;
         }
+    }
+
+    /// Memory beyond its own size.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.asked.capacity() * size_of::<Asked>()
+            + self.asked_bytes
+            + self.held.capacity() * size_of::<Answer>()
+            + self.spare.as_ref().map_or(0, Request::heap_bytes)
     }
 
     /// Whether nothing was asked between two ticks, and nothing is open.
@@ -345,19 +371,19 @@ impl Pairing {
         }
         // A gap may have taken the answer.
         let may_be_lost = self.has_lost_answers;
-    /// Memory beyond its own size.
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.asked.capacity() * size_of::<Asked>()
-            + self.asked_bytes
-            + self.held.capacity() * size_of::<Answer>()
-            + self.spare.as_ref().map_or(0, Request::heap_bytes)
-    }
-
         while let Some(mut asked) = self.pop() {
             let answer = asked.answer.take();
             let is_damaged = may_be_lost && answer.is_none();
+            let status = if asked.is_refused && !may_be_lost { Status::RESET } else { status };
             self.tell(ends, asked, answer.as_ref(), status, is_damaged, sink);
         }
+    }
+
+    /// Takes the oldest request out.
+    fn pop(&mut self) -> Option<Asked> {
+        let asked = self.asked.pop_front()?;
+        self.asked_bytes -= asked.request.heap_bytes();
+        Some(asked)
     }
 
     fn is_doubtful(&self) -> bool {
@@ -379,13 +405,6 @@ impl Pairing {
 
     /// Ends doubt about the oldest `n` requests: all responses held back are theirs, the last ones surely.
     fn settle<S: Sink + ?Sized>(&mut self, ends: &Ends, n: usize, sink: &mut S) {
-    /// Takes the oldest request out.
-    fn pop(&mut self) -> Option<Asked> {
-        let asked = self.asked.pop_front()?;
-        self.asked_bytes -= asked.request.heap_bytes();
-        Some(asked)
-    }
-
         let n = n.min(self.asked.len());
         // What one gap took can be counted. What gaps of both streams took cannot: as many of the one as of the other
         // leave no trace.

@@ -29,11 +29,12 @@ enum Step {
     CutS(u64),
     /// Seconds pass.
     Pass(u64),
+    FinC,
     FinS,
     ResetS,
 }
 
-use Step::{Ahead, C, CutS, FinS, LostC, LostS, Pass, ResetS, S};
+use Step::{Ahead, C, CutS, FinC, FinS, LostC, LostS, Pass, ResetS, S};
 
 fn c(text: &str) -> Step {
     C(text.as_bytes().to_vec())
@@ -130,6 +131,7 @@ fn run(steps: &[Step]) -> (String, String) {
                     connection.tick(&peers, at, &mut log);
                 }
             }
+            FinC => connection.end(&peers, Way::Forth, End::Fin, at, &mut log),
             FinS => connection.end(&peers, Way::Back, End::Fin, at, &mut log),
             ResetS => connection.end(&peers, Way::Back, End::Reset, at, &mut log),
         }
@@ -334,6 +336,35 @@ fn answers_that_do_not_come_and_answers_that_do_not_end() {
             vec![c("GET /d HTTP/1.1\r\n\r\n"), s(download), Pass(5), s("a"), Pass(5), s("b"), Pass(5), s("cd")],
             "GET /d 200 0/8\n",
         ),
+    ] {
+        assert_eq!(run(&steps).0, exchanges, "{steps:?}");
+    }
+}
+
+#[test]
+fn a_server_that_leaves_without_an_answer_breaks_the_connection() {
+    let ask = "GET /1 HTTP/1.1\r\n\r\n";
+    let again = "GET /2 HTTP/1.1\r\n\r\n";
+    for (steps, exchanges) in [
+        (vec![c(ask), FinS], "GET /1 Status(1001) 0/0\n"),
+        (vec![c(ask), Pass(5), FinS, FinC], "GET /1 Status(1001) 0/0\n"),
+        (vec![c(ask), Pass(5), FinS, Pass(130)], "GET /1 Status(1001) 0/0\n"),
+        (vec![c(ask), c(again), FinS], "GET /1 Status(1001) 0/0\nGET /2 Status(1001) 0/0\n"),
+        (vec![c(ask), s(OK), c(again), FinS], "GET /1 200 0/2\nGET /2 Status(1001) 0/0\n"),
+        (vec![c("POST /p HTTP/1.1\r\nContent-Length: 2\r\n\r\nok"), FinS], "POST /p Status(1001) 2/0\n"),
+        // The client went away first.
+        (vec![c(ask), FinC, FinS], "GET /1 Status(1003) 0/0\n"),
+        (vec![c(ask), FinC], "GET /1 Status(1003) 0/0\n"),
+        // The request is not whole.
+        (vec![c("POST /p HTTP/1.1\r\nContent-Length: 3\r\n\r\nok"), FinS], "POST /p Status(1003) 2/0\n"),
+        // The server said something behind it.
+        (vec![c(ask), c(again), s(OK), FinS], "GET /1 200 0/2\nGET /2 Status(1003) 0/0\n"),
+        (vec![c(ask), s("what"), FinS], "GET /1 Status(1003) 0/0 damaged\n"),
+        // The capture may have missed the answer.
+        (vec![c(ask), LostS(9), FinS], "GET /1 Status(1003) 0/0 damaged\n"),
+        (vec![c(ask), LostC(9), FinS], "GET /1 Status(1003) 0/0\n"),
+        // It is over only when nothing more comes.
+        (vec![c(ask), FinS, s(OK)], "GET /1 200 0/2\n"),
     ] {
         assert_eq!(run(&steps).0, exchanges, "{steps:?}");
     }

@@ -63,6 +63,8 @@ struct Core {
     /// Whether the connection was seen from its first byte.
     is_from_start: bool,
     was_reset: bool,
+    /// Whether the client ended its side while the server's went on.
+    has_client_left: bool,
     /// Of the client and the server, as the caller says.
     blocks: [Blocks; 2],
     streams: Streams,
@@ -81,6 +83,7 @@ impl Session {
                 is_client_known: false,
                 is_from_start: false,
                 was_reset: false,
+                has_client_left: false,
                 blocks: [Blocks::new(), Blocks::new()],
                 streams: Streams::default(),
                 message: Message::default(),
@@ -92,10 +95,10 @@ impl Session {
     pub(super) fn upgraded(client: Endpoint, server: Endpoint, request: Request) -> Self {
         let mut session = Self::new(client, server);
         (session.core.is_client_known, session.core.is_from_start) = (true, true);
+        session.core.streams.add_text(request.heap_bytes());
         session.core.streams.open(UPGRADED).upgrade(request);
         session
     }
-        session.core.streams.add_text(request.heap_bytes());
 
     /// The next bytes of the client or the server.
     pub(super) fn chunk(&mut self, is_client: bool, chunk: &Chunk<'_>, sink: &mut (impl Sink + ?Sized)) {
@@ -119,8 +122,16 @@ impl Session {
     }
 
     /// No more bytes will come from one side.
-    pub(super) fn end(&mut self, end: End) {
-        self.core.was_reset |= end == End::Reset;
+    pub(super) fn end(&mut self, is_client: bool, end: End) {
+        let core = &mut self.core;
+        core.was_reset |= end == End::Reset;
+        match core.side(usize::from(!is_client)) {
+            Side::Client => core.has_client_left |= end == End::Fin,
+            Side::Server if end == End::Fin && !core.has_client_left => {
+                core.streams.iter_mut().for_each(stream::Stream::refuse);
+            }
+            Side::Server => {}
+        }
     }
 
     /// The connection is over, or out of sight.
@@ -141,17 +152,6 @@ impl Session {
             self.core.close(id, Over::Timeout, sink);
             from = id;
         }
-    }
-
-    /// Offset up to which the bytes of one side are not looked at, as far as is known now.
-    pub(super) fn unneeded(&self, is_client: bool) -> u64 {
-        let from = usize::from(!is_client);
-        let framer = &self.framers[from];
-        let messages = framer.body().and_then(|(id, next)| {
-            let messages = self.core.streams.peek(id)?.messages(self.core.side(from))?;
-            Some(next.saturating_add(messages.unneeded()))
-        });
-        messages.map_or(framer.unneeded(), |end| end.min(framer.unneeded()))
         if self.core.streams.rest() {
             // Idle connections are many: their memory is better used elsewhere.
             self.framers.iter_mut().for_each(Framer::rest);
@@ -167,6 +167,17 @@ impl Session {
             + blocks.iter().map(Blocks::heap_bytes).sum::<usize>()
             + streams.heap_bytes()
             + message.heap_bytes()
+    }
+
+    /// Offset up to which the bytes of one side are not looked at, as far as is known now.
+    pub(super) fn unneeded(&self, is_client: bool) -> u64 {
+        let from = usize::from(!is_client);
+        let framer = &self.framers[from];
+        let messages = framer.body().and_then(|(id, next)| {
+            let messages = self.core.streams.peek(id)?.messages(self.core.side(from))?;
+            Some(next.saturating_add(messages.unneeded()))
+        });
+        messages.map_or(framer.unneeded(), |end| end.min(framer.unneeded()))
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Stream {
     pub(super) latest: Timestamp,
     /// Whether it cannot be told what was asked or answered: it was counted, and makes no exchange.
     is_unreadable: bool,
+    /// Whether the server ended the connection before an answer to a whole request.
+    is_refused: bool,
     is_tunnel: bool,
     counted: Counted,
     has_body_gap: bool,
@@ -208,6 +210,11 @@ impl Stream {
         self.give_up(reason, sink);
     }
 
+    /// The server ends the connection, before the client does.
+    pub(super) fn refuse(&mut self) {
+        self.is_refused = self.request_state == State::Ended && !self.has_response();
+    }
+
     /// Bytes of a body.
     pub(super) fn add_data(&mut self, by: Side, bytes: &[u8], at: Timestamp, sink: &mut (impl Sink + ?Sized)) {
         if let Some(messages) = self.messages_mut(by) {
@@ -346,6 +353,7 @@ impl Stream {
         let status = match over {
             _ if self.has_response() => Status::code(response.status),
             Over::Reset => Status::RESET,
+            _ if self.is_refused && !self.request.is_damaged && !response.is_damaged => Status::RESET,
             // The answer may have come where the capture did not look.
             Over::Timeout if !response.is_damaged => Status::TIMEOUT,
             _ => Status::TRUNCATED,

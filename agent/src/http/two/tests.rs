@@ -212,7 +212,7 @@ fn how_streams_end() {
     ];
     assert_eq!(talk.read(), want);
     let mut reset = session();
-    reset.end(End::Reset);
+    reset.end(true, End::Reset);
     let want = [&want[..6], &["7 GET / reset 0+0 unended"]].concat();
     assert_eq!(talk.read_cut(&mut reset, usize::MAX), want);
 }
@@ -233,6 +233,31 @@ fn what_is_not_answered_in_time_is_a_timeout() {
     assert_eq!((sink.lines.len(), sink.requests), (0, 2));
     session.tick(after(500), &mut sink);
     assert_eq!((&sink.lines[..], sink.requests), (&["1 GET /a timeout 0+0 unended".to_owned()][..], 1));
+}
+
+#[test]
+fn a_server_that_leaves_without_an_answer_breaks_the_connection() {
+    for (is_client_first, want) in [
+        (false, ["1 GET /a reset 0+0 unended", "3 GET /b 200 0+0 unended", "5 GET /c truncated 0+0 unended"]),
+        (true, ["1 GET /a truncated 0+0 unended", "3 GET /b 200 0+0 unended", "5 GET /c truncated 0+0 unended"]),
+    ] {
+        let (mut e, mut session, mut sink) = (Encoders::new(), session(), Lines::default());
+        let asked = [
+            e.headers(CLIENT, END, 1, ":method=GET :path=/a"),
+            e.headers(CLIENT, END, 3, ":method=GET :path=/b"),
+            e.headers(CLIENT, 0, 5, ":method=GET :path=/c"),
+        ];
+        let at = Timestamp::from_secs(1_000);
+        for (is_client, bytes) in [(CLIENT, asked.concat()), (SERVER, e.headers(SERVER, 0, 3, ":status=200"))] {
+            let chunk =
+                Chunk { offset: 9, bytes: &bytes, at, acknowledged: None, begins_segment: true, may_wait: false };
+            session.chunk(is_client, &chunk, &mut sink);
+        }
+        session.end(is_client_first, End::Fin);
+        session.end(!is_client_first, End::Fin);
+        session.close(&mut sink);
+        assert_eq!(sink.lines, want);
+    }
 }
 
 fn message(n: u8) -> Vec<u8> {
