@@ -96,13 +96,11 @@ fn limit_capabilities(keeps_reading: bool) -> Result<&'static str, PrivilegeErro
     use rustix::thread::{CapabilitySet, CapabilitySets};
 
     let ours = rustix::thread::capabilities(None).map_err(capability)?.permitted;
-    let (kept, name) = [
-        (CapabilitySet::DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"),
-        (CapabilitySet::DAC_OVERRIDE, "CAP_DAC_OVERRIDE"),
-    ]
-    .into_iter()
-    .find(|(one, _)| keeps_reading && ours.contains(*one))
-    .unwrap_or((CapabilitySet::empty(), ""));
+    let (kept, name) =
+        [(CapabilitySet::DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"), (CapabilitySet::DAC_OVERRIDE, "CAP_DAC_OVERRIDE")]
+            .into_iter()
+            .find(|(one, _)| keeps_reading && ours.contains(*one))
+            .unwrap_or((CapabilitySet::empty(), ""));
     // The ambient set follows the permitted and the inheritable one.
     let left = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, left).map_err(capability)?;

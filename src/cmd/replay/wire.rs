@@ -4,7 +4,12 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
-use pitot_agent::{decode::Endpoint, enrich::{Numbers, shown_host}, http::Exchange, packets::Visit};
+use pitot_agent::{
+    decode::Endpoint,
+    enrich::{Numbers, shown_host},
+    http::Exchange,
+    packets::Visit,
+};
 use pitot_model::{Timestamp, Transaction, show_duration};
 use serde::Serialize;
 
