@@ -4,12 +4,14 @@
 //! was skipped or lost, as [`Coverage`]; what is open, as [`Gauges`]. Nothing is allocated per packet or per ordinary
 //! transaction.
 
+mod clock;
 mod local;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use pitot_model::{Coverage, Gauges, Reason, TimeRange, Timestamp, Transaction};
 
+use self::clock::Clock;
 pub use self::local::{Local, Network, NetworkError};
 use crate::{
     decode::{Decoder, Frame},
@@ -19,12 +21,6 @@ use crate::{
     tcp::{self, Tracker},
     window::Batch,
 };
-
-/// Time between two ticks of everything below.
-const TICK: Duration = Duration::from_secs(1);
-
-/// Time by which a clock may go back before it is another clock.
-const ANOTHER_CLOCK: Duration = Duration::from_secs(60);
 
 /// Who gets the transactions.
 pub trait Visit {
@@ -72,7 +68,7 @@ pub struct Packets<V: Visit> {
     tracker: Tracker<http::Connection<Desk<V>>>,
     desk: Desk<V>,
     ports: Vec<u16>,
-    next_tick: Timestamp,
+    clock: Clock,
     packets: u64,
     bytes: u64,
 }
@@ -95,7 +91,7 @@ impl<V: Visit> Packets<V> {
                 visitor,
             },
             ports,
-            next_tick: Timestamp::EPOCH,
+            clock: Clock::default(),
             packets: 0,
             bytes: 0,
         }
@@ -106,7 +102,7 @@ impl<V: Visit> Packets<V> {
     pub fn push(&mut self, frame: &Frame<'_>) {
         self.packets += 1;
         self.bytes += frame.bytes.len() as u64;
-        if frame.at >= self.next_tick || self.next_tick.since(frame.at) > ANOTHER_CLOCK {
+        if self.clock.is_due(frame.at, || self.tracker.connections()) {
             self.tick(frame.at);
         }
         match self.decoder.decode(frame) {
@@ -123,7 +119,7 @@ impl<V: Visit> Packets<V> {
 
     /// Time has passed. [`Packets::push`] takes it from the frames; this is for when none come.
     pub fn tick(&mut self, now: Timestamp) {
-        self.next_tick = now + TICK;
+        self.clock.tick(now);
         self.tracker.tick(now, &mut self.desk);
         self.desk.counts.add(Reason::PacketFragment, self.decoder.take_lost_fragments());
     }
