@@ -94,8 +94,11 @@ impl Request {
     pub(super) fn add_header(&mut self, name: &[u8], value: &[u8], wanted: &[u8]) {
         match name.len() {
             2 if name.eq_ignore_ascii_case(b"b3") => self.set_trace(value, 2),
+            // The first one counts: repeated ones must not fill the buffer.
             10 if name.eq_ignore_ascii_case(b"user-agent") => {
-                self.user_agent = add(&mut self.texts, value.trim_ascii(), limits::USER_AGENT_BYTES);
+                if self.user_agent.len == 0 {
+                    self.user_agent = add(&mut self.texts, value.trim_ascii(), limits::USER_AGENT_BYTES);
+                }
             }
             11 if name.eq_ignore_ascii_case(b"traceparent") => {
                 // version "-" trace id "-" parent id "-" flags; W3C Trace Context, section 3.2.

@@ -25,6 +25,8 @@ pub(super) struct Message {
     pub(super) has_protocol: bool,
     /// `x-service-version`.
     pub(super) version: Vec<u8>,
+    /// Whether it says twice what it may say once: servers refuse that. The first counts.
+    pub(super) is_repetitive: bool,
     /// Fields that are not known.
     pub(super) n_unknown: u32,
     authority: Vec<u8>,
@@ -48,6 +50,8 @@ impl Message {
         let given = table.decode(block, wanted, |field| self.add(&field, wanted))?;
         let is_connect = self.request.method() == b"CONNECT";
         if !self.authority.is_empty() {
+            let host = self.request.host();
+            self.is_repetitive |= !host.is_empty() && !host.eq_ignore_ascii_case(&self.authority);
             self.request.set_host(&self.authority);
             if is_connect && self.request.target().is_empty() {
                 self.request.set_target(&self.authority);
@@ -65,7 +69,7 @@ impl Message {
     fn clear(&mut self) {
         self.request.clear();
         (self.status, self.grpc_status, self.content) = (None, None, Content::Other);
-        (self.has_length, self.has_protocol, self.n_unknown) = (false, false, 0);
+        (self.has_length, self.has_protocol, self.is_repetitive, self.n_unknown) = (false, false, false, 0);
         self.version.clear();
         self.authority.clear();
     }
@@ -73,9 +77,13 @@ impl Message {
     fn add(&mut self, field: &Field<'_>, wanted: &[u8]) {
         let value = field.value;
         match field.kind {
+            Name::Method if !self.request.method().is_empty() => self.is_repetitive = true,
             Name::Method => self.request.set_method(value),
+            Name::Path if !self.request.target().is_empty() => self.is_repetitive = true,
             Name::Path => self.request.set_target(value),
+            Name::Authority if !self.authority.is_empty() => self.is_repetitive = true,
             Name::Authority => put(&mut self.authority, value, limits::HOST_BYTES),
+            Name::Host if !self.request.host().is_empty() => self.is_repetitive = true,
             Name::Host => self.request.set_host(value),
             Name::Status => self.status = number(value).and_then(|n| n.try_into().ok()),
             Name::GrpcStatus => self.grpc_status = number(value),

@@ -134,6 +134,9 @@ impl Stream {
         self.text_bytes = self.request.heap_bytes();
         self.is_tunnel = message.has_protocol || self.request.method() == b"CONNECT";
         self.count_begin(span, sink);
+        if message.is_repetitive {
+            sink.count(Reason::HeadLenient, 1);
+        }
         if message.content == Content::Grpc {
             self.request_messages = Some(Messages::default());
         }

@@ -29,6 +29,36 @@ fn requests_and_responses_pair_by_stream() {
     );
 }
 
+#[test]
+fn of_what_is_repeated_the_first_counts() {
+    for (fields, want) in [
+        (":method=GET :path=/a :path=/b :authority=api", "head_lenient=1|1 GET api/a 200 0+0"),
+        (":method=GET :path=/a :authority=a :authority=b", "head_lenient=1|1 GET a/a 200 0+0"),
+        (":method=GET :method=PUT :path=/a", "head_lenient=1|1 GET /a 200 0+0"),
+        (":method=GET :path=/a :authority=a host=b", "head_lenient=1|1 GET a/a 200 0+0"),
+        (":method=GET :path=/a :authority=a host=A", "1 GET a/a 200 0+0"),
+        (":method=GET :path=/a host=h host=i", "head_lenient=1|1 GET h/a 200 0+0"),
+    ] {
+        let mut e = Encoders::new();
+        let talk = Talk::begin()
+            .say(CLIENT, e.headers(CLIENT, END, 1, fields))
+            .say(SERVER, e.headers(SERVER, END, 1, ":status=200"));
+        assert_eq!(talk.read().join("|"), want, "{fields}");
+    }
+}
+
+#[test]
+fn a_header_that_is_repeated_from_the_table_leaves_room_for_the_host() {
+    // The user agent goes into the table, and then its number comes 140 times.
+    let agent = [&[0x7a, 0x7f, 0x80, 0x03][..], &[b'u'; 511]].concat();
+    let block = [b"\x82\x04\x02/a", &agent[..], &[0xbe; 140], b"\x01\x03api"].concat();
+    let mut e = Encoders::new();
+    let talk = Talk::begin()
+        .say(CLIENT, frame(frame::HEADERS, END | BLOCK, 1, &block))
+        .say(SERVER, e.headers(SERVER, END, 1, ":status=200"));
+    assert_eq!(talk.read(), [format!("1 GET api/a 200 0+0 agent={}", "u".repeat(511))]);
+}
+
 /// A bit of everything.
 fn busy() -> Talk {
     let mut e = Encoders::new();
