@@ -233,6 +233,13 @@ mod tests {
         }
     }
 
+    /// What `heap_bytes` leaves out, for each of all connections.
+    #[test]
+    fn connections_that_hold_nothing_are_small() {
+        assert!(size_of::<One>() <= 560, "{}", size_of::<One>());
+        assert_eq!(size_of::<Connection<Tally>>(), 16);
+    }
+
     #[test]
     fn long_heads_are_held_until_they_are_read() {
         let mut talk = Talk::default();
