@@ -100,11 +100,17 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Reason::PacketMalformed`], [`Reason::PacketFragment`], [`Reason::PacketForeign`], [`Reason::LinkUnknown`].
-    #[inline]
+    // Inlined wherever it is called, so that the segment is made in its place: copying it costs as much as finding it.
+    #[inline(always)]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Option<Segment<'a>>, Reason> {
-        if let Some(segment) = ordinary(frame) {
-            return Ok(Some(segment));
+        match ordinary(frame) {
+            Some(segment) => Ok(Some(segment)),
+            None => self.decode_any(frame),
         }
+    }
+
+    #[inline(never)]
+    fn decode_any<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Option<Segment<'a>>, Reason> {
         let rest = Rest::new(frame.bytes, frame.wire_len as usize);
         match walk(frame.at, Layer::Link(frame.link), rest) {
             Ok(segment) => Ok(Some(segment)),
@@ -137,10 +143,13 @@ impl Decoder {
 }
 
 /// What nearly all frames hold: TCP in IP in Ethernet, read in one go. `None` sends others round [`walk`].
-#[inline]
+#[inline(always)]
 fn ordinary<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
     let mut rest = Rest::new(frame.bytes, frame.wire_len as usize);
     let Ok(Layer::Ip) = link::begin(frame.link, &mut rest) else { return None };
     let Ok(Inside::Whole(whole)) = network::ip(&mut rest) else { return None };
-    (whole.protocol == network::TCP).then(|| network::tcp(frame.at, &whole, &mut rest).ok()).flatten()
+    if whole.protocol != network::TCP {
+        return None;
+    }
+    network::tcp(frame.at, &whole, &mut rest).ok()
 }

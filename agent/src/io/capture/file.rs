@@ -115,7 +115,7 @@ impl CaptureFile {
     /// # Errors
     /// [`SourceError::Broken`] where the file is cut or damaged. All before that was given, and nothing follows.
     #[expect(clippy::should_implement_trait, reason = "frames borrow from the reader")]
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
         self.n_frames += 1;
         let found = match &mut self.format {
