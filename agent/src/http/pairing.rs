@@ -451,10 +451,6 @@ impl Pairing {
     ) {
         asked.request.is_damaged |= is_damaged;
         if !asked.is_told {
-            // An answer that is too late is none, whether or not a tick came before it.
-            let is_late =
-                answer.is_some_and(|a| a.span.first.since(asked.request.span.last) >= sink.limits().answer_within);
-            let (answer, status) = if is_late { (None, Status::TIMEOUT) } else { (answer, status) };
             tell(ends, &mut asked, answer, status, sink);
         }
         self.recycle(asked.request);

@@ -29,14 +29,12 @@ enum Step {
     CutS(u64),
     /// Seconds pass.
     Pass(u64),
-    /// Seconds pass of which nobody tells.
-    Quiet(u64),
     FinC,
     FinS,
     ResetS,
 }
 
-use Step::{Ahead, C, CutS, FinC, FinS, LostC, LostS, Pass, Quiet, ResetS, S};
+use Step::{Ahead, C, CutS, FinC, FinS, LostC, LostS, Pass, ResetS, S};
 
 fn c(text: &str) -> Step {
     C(text.as_bytes().to_vec())
@@ -133,7 +131,6 @@ fn run(steps: &[Step]) -> (String, String) {
                     connection.tick(&peers, at, &mut log);
                 }
             }
-            Quiet(seconds) => at = at + Duration::from_secs(*seconds),
             FinC => connection.end(&peers, Way::Forth, End::Fin, at, &mut log),
             FinS => connection.end(&peers, Way::Back, End::Fin, at, &mut log),
             ResetS => connection.end(&peers, Way::Back, End::Reset, at, &mut log),
@@ -312,23 +309,6 @@ fn answers_that_do_not_come_and_answers_that_do_not_end() {
         (
             vec![c("GET /t HTTP/1.1\r\n\r\n"), Pass(121), s(OK), c("GET /2 HTTP/1.1\r\n\r\n"), s(OK)],
             "GET /t Status(1002) 0/0\nGET /2 200 0/2\n",
-        ),
-        // Late is late, whether time was told or not.
-        (
-            vec![c("GET /t HTTP/1.1\r\n\r\n"), Quiet(121), s(OK), c("GET /2 HTTP/1.1\r\n\r\n"), Quiet(119), s(OK)],
-            "GET /t Status(1002) 0/0\nGET /2 200 0/2\n",
-        ),
-        (
-            vec![
-                c("POST /1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nab"),
-                Quiet(100),
-                c("cd"),
-                Quiet(100),
-                s("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no"),
-                Quiet(300),
-                s("k"),
-            ],
-            "POST /1 200 4/2\n",
         ),
         // Held back until it is known that a gap took no other request.
         (

@@ -344,9 +344,6 @@ impl Core {
             return sink.count(Reason::ResponseUnmatched, 1);
         }
         let stream = self.streams.open(id);
-        if stream.is_late(span.first, sink.limits().answer_within) {
-            return self.close(id, Over::Timeout, sink);
-        }
         match read {
             Ok(()) => stream.add_response(message, span, sink),
             Err(reason) => stream.add_unreadable(reason, span, sink),

@@ -340,6 +340,20 @@ fn only_who_speaks_and_is_listened_to_hears_the_clock() {
 }
 
 #[test]
+fn silence_is_time_that_passes_though_there_was_no_tick() {
+    for (script, want) in [
+        ("> 100:a @500\n< 500:b @101 +200000", 1),
+        ("> 100:a @500\n< 500 @101\n< 500:b @101 +200000\n> 101:c", 1),
+        ("> 100:a @500\n< 500:b @101 +999", 0),
+        ("> 100:a @500\n< 500 @101 +200000", 0),
+        ("> 100:a @500 +-200000\n< 500:b @101 +200000", 0),
+    ] {
+        let (notes, _) = play(&format!("{HELLO}{script}"), Limits::default());
+        assert_eq!(notes.ticks, want, "{script}");
+    }
+}
+
+#[test]
 fn full_table_forgets_the_least_first() {
     let limits = Limits { connections: 3, ..Limits::default() };
     let (notes, tracker) = play(

@@ -211,7 +211,12 @@ impl<A: Application> Tracker<A> {
         if connection.is_closed {
             return;
         }
-        connection.last = segment.at;
+        // Where nobody else said anything there was no tick. A single packet may have a time that lies back.
+        let silence = segment.at.since(connection.last);
+        connection.last = connection.last.max(segment.at);
+        if silence >= TICK && segment.payload_len > 0 {
+            connection.tick(segment.at, sink);
+        }
         if segment.rst {
             connection.reset(way, segment, sink);
         } else {
@@ -353,6 +358,9 @@ fn opening(s: &Segment<'_>) -> Option<(Peers, Way)> {
 
 /// How long a closed connection is remembered, so that late copies of its segments begin nothing: as systems do.
 const LINGER: Duration = Duration::from_secs(60);
+
+/// How long a connection may be silent before time passes for it, whatever the ticks of all: about the time between those.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How far time may go ahead at once without being doubted.
 const LEAP: Duration = Duration::from_secs(60);

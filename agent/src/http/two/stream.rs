@@ -2,8 +2,6 @@
 //!
 //! In: what frames say of both. Out: an [`Exchange`].
 
-use std::time::Duration;
-
 use pitot_model::{Reason, Status, Timestamp};
 
 use super::{
@@ -121,11 +119,6 @@ impl Stream {
     /// Whether it is of no use to wait for more when nothing came for long.
     pub(super) fn is_overdue(&self) -> bool {
         self.response.state != State::Open || self.response.is_damaged || !self.has_request()
-    }
-
-    /// Whether what begins its response now comes too late, whether or not a tick came before it.
-    pub(super) fn is_late(&self, at: Timestamp, limit: Duration) -> bool {
-        self.has_request() && !self.has_response() && at.since(self.latest) >= limit
     }
 
     /// A request begins. Its texts change places with those of the message.

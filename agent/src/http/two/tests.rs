@@ -266,30 +266,6 @@ fn what_is_not_answered_in_time_is_a_timeout() {
 }
 
 #[test]
-fn an_answer_that_is_late_is_none_though_no_tick_came_before() {
-    let (mut e, mut session, mut sink) = (Encoders::new(), session(), Lines::default());
-    let asked = [
-        e.headers(CLIENT, END, 1, ":method=GET :path=/a"),
-        e.headers(CLIENT, END, 3, ":method=GET :path=/b"),
-        e.headers(CLIENT, END, 5, ":method=GET :path=/c"),
-    ];
-    let answers = [(119, e.headers(SERVER, END, 3, ":status=200")), (121, e.headers(SERVER, 0, 1, ":status=200"))];
-    let rest = [frame(frame::DATA, END, 1, b"late"), e.headers(SERVER, END, 5, ":status=100")].concat();
-    for (is_client, secs, bytes) in [(CLIENT, 0, asked.concat())]
-        .into_iter()
-        .chain(answers.map(|(secs, bytes)| (SERVER, secs, bytes)))
-        .chain([(SERVER, 122, rest)])
-    {
-        let at = Timestamp::from_secs(1_000 + secs);
-        let chunk = Chunk { offset: 9, bytes: &bytes, at, acknowledged: None, begins_segment: true, may_wait: false };
-        session.chunk(is_client, &chunk, &mut sink);
-    }
-    session.close(&mut sink);
-    assert_eq!(sink.lines, ["3 GET /b 200 0+0", "1 GET /a timeout 0+0 unended", "5 GET /c timeout 0+0 unended"]);
-    assert_eq!(sink.requests, 0);
-}
-
-#[test]
 fn a_server_that_leaves_without_an_answer_breaks_the_connection() {
     for (is_client_first, want) in [
         (false, ["1 GET /a reset 0+0 unended", "3 GET /b 200 0+0 unended", "5 GET /c truncated 0+0 unended"]),
