@@ -61,7 +61,7 @@ pub(crate) enum Command {
 /// What to read, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Sources {
-    /// Log files, packet captures (pcap, pcapng), or `-` for standard input; `report` and `replay` read gzip and zstd, too
+    /// Log files, or `-` for standard input; `report` and `replay` read packet captures (pcap, pcapng), gzip and zstd, too
     #[arg(required_unless_present = "interfaces", value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
     #[command(flatten)]
@@ -77,9 +77,9 @@ pub(crate) struct Capturing {
     #[arg(help_heading = PACKETS, short = 'i', long = "interface", value_name = "INTERFACE")]
     pub(crate) interfaces: Vec<String>,
     /// Only connections with this TCP port, also in capture files; may be repeated
-    #[arg(help_heading = PACKETS, long = "port", value_name = "PORT")]
+    #[arg(help_heading = PACKETS, long = "port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) ports: Vec<u16>,
-    /// Only packets that this filter of libpcap (BPF) lets pass, besides --port
+    /// With -i: only packets that this filter of libpcap (BPF) lets pass, besides --port
     #[arg(help_heading = PACKETS, short = 'f', long, value_name = "FILTER", requires = "interfaces")]
     pub(crate) bpf: Option<String>,
     /// Bytes kept of each packet, 256 at least; all of it by default
@@ -98,7 +98,7 @@ pub(crate) struct Capturing {
     /// How long a request may go unanswered before it counts as timed out; 120s by default
     #[arg(help_heading = PACKETS, long, value_name = "DURATION", value_parser = duration)]
     pub(crate) answer_within: Option<Duration>,
-    /// User to become once the capture is open; by default who called sudo, else nobody
+    /// With -i: user to become once the capture is open; by default who called sudo, else nobody
     #[arg(help_heading = PACKETS, long, value_name = "NAME", requires = "interfaces")]
     pub(crate) user: Option<String>,
 }
@@ -154,7 +154,7 @@ pub(crate) struct Report {
     /// No colours
     #[arg(long)]
     pub(crate) no_color: bool,
-    /// How long to capture; by default until it is interrupted
+    /// With -i: how long to capture; by default until it is interrupted
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "interfaces")]
     pub(crate) duration: Option<Duration>,
 }
@@ -166,10 +166,10 @@ pub(crate) struct Replay {
     /// One JSON object per line; of packets with `*_bytes` of a body that were sent, and `*_body_len` that were captured
     #[arg(long)]
     pub(crate) json: bool,
-    /// Transactions at most
+    /// Transactions at most, 0 for all
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// How long to capture; by default until it is interrupted
+    /// With -i: how long to capture; by default until it is interrupted
     #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "interfaces")]
     pub(crate) duration: Option<Duration>,
 }

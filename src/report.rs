@@ -27,6 +27,8 @@ mod sample;
 mod sheet;
 mod text;
 
+pub(crate) use names::clean as printable;
+
 use std::io;
 
 use pitot_model::api::Document;

@@ -3,13 +3,10 @@
 //! Without `--raw` it prints what pitot keeps: no paths but their routes, no addresses beside the consumer, no keys.
 //! Responses whose request could not be read are printed too, with `"method": null`.
 
+mod output;
 mod wire;
 
-use std::{
-    io::{BufWriter, StdoutLock, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use pitot_agent::{
     enrich::{Enricher, Settings, shown_host},
@@ -22,7 +19,10 @@ use pitot_agent::{
 use pitot_model::{Coverage, Reason, Transaction};
 use serde_json::{Map, Value};
 
-use self::wire::WirePrinter;
+use self::{
+    output::Output,
+    wire::{WirePrinter, plain},
+};
 use super::{live, runtime, sources, sources::refuse_files};
 use crate::cli::Replay;
 
@@ -32,8 +32,8 @@ pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
     let mut replay = Replaying {
         wanted: sources::wanted(reading, false),
         packets: sources::packets(&args.sources),
-        out: BufWriter::new(std::io::stdout().lock()),
-        left: args.limit.unwrap_or(u64::MAX),
+        out: Output::new(),
+        left: args.limit.filter(|&n| n > 0).unwrap_or(u64::MAX),
         coverage: Coverage::default(),
         settings,
         args,
@@ -49,17 +49,20 @@ pub(crate) fn run(args: &Replay) -> anyhow::Result<ExitCode> {
         tell_coverage(&replay.coverage);
         return Ok(live::exit_code(&live));
     }
+    if args.sources.sources.iter().any(|path| path == Path::new("-")) {
+        replay.out.flush_by_time();
+    }
     for spec in sources::specs(&args.sources.sources, reading)? {
         match Input::open(&spec)? {
             Input::Log(pieces) => replay.log(pieces)?,
             Input::Capture(file) => replay.capture(file)?,
         }
         if replay.left == 0 {
-            replay.out.flush()?;
+            replay.out.lock().flush()?;
             return Ok(ExitCode::SUCCESS);
         }
     }
-    replay.out.flush()?;
+    replay.out.lock().flush()?;
     tell_skipped(&replay.coverage);
     Ok(ExitCode::SUCCESS)
 }
@@ -70,7 +73,7 @@ struct Replaying<'a> {
     settings: Arc<Settings>,
     wanted: Wanted,
     packets: Options,
-    out: BufWriter<StdoutLock<'static>>,
+    out: Output,
     left: u64,
     coverage: Coverage,
 }
@@ -84,7 +87,7 @@ impl Replaying<'_> {
         let (mut buffer, mut line) = (Vec::new(), 1);
         while let Some(piece) = pieces.next(buffer)? {
             batch.clear();
-            let out = &mut self.out;
+            let out = &mut *self.out.lock();
             each_line(
                 &piece.bytes,
                 line,
@@ -140,9 +143,9 @@ impl Replaying<'_> {
     }
 
     fn packets(&mut self) -> anyhow::Result<Packets<WirePrinter>> {
-        self.out.flush()?;
+        self.out.lock().flush()?;
         let (raw, json) = (self.args.sources.reading.raw, self.args.json);
-        let printer = WirePrinter::new(raw, json, self.left);
+        let printer = WirePrinter::new(self.out.clone(), raw, json, self.left);
         Ok(Packets::new(self.settings.clone(), self.packets.clone(), printer))
     }
 
@@ -155,19 +158,26 @@ impl Replaying<'_> {
     }
 }
 
-/// How much a capture saw, in one line.
+/// How much a capture saw.
 fn tell_coverage(coverage: &Coverage) {
-    let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
-    let rest = if reasons.is_empty() { "nothing lost".to_owned() } else { reasons.join(", ") };
-    let packets = coverage.packets_read;
-    let _ = writeln!(std::io::stderr(), "pitot: {packets} packets, {} transactions: {rest}", coverage.transactions);
+    let (packets, transactions) = (coverage.packets_read, coverage.transactions);
+    let ends = |n: u64| if n == 1 { "" } else { "s" };
+    let head = format!("{packets} packet{}, {transactions} transaction{}", ends(packets), ends(transactions));
+    tell(&if coverage.reasons.is_empty() { format!("{head}: nothing lost") } else { head }, coverage);
 }
 
 /// Every line and packet that is no record is counted.
 fn tell_skipped(coverage: &Coverage) {
-    let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
-    if !reasons.is_empty() {
-        let _ = writeln!(std::io::stderr(), "pitot: {}: {}", sources::read(coverage), reasons.join(", "));
+    if !coverage.reasons.is_empty() {
+        tell(&sources::read(coverage), coverage);
+    }
+}
+
+fn tell(head: &str, coverage: &Coverage) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "pitot: {head}");
+    for (reason, n) in &coverage.reasons {
+        let _ = writeln!(err, "{n:>8}  {}", reason.help());
     }
 }
 
@@ -194,7 +204,7 @@ impl Printer {
             return out.write_all(b"\n");
         }
         let text = |name: &str| match fields.get(name) {
-            Some(Value::String(s)) => s.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+            Some(Value::String(s)) => plain(s),
             Some(Value::Null) | None => "-".to_owned(),
             Some(other) => other.to_string(),
         };

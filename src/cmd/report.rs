@@ -21,7 +21,7 @@ use pitot_model::{
 
 use super::{live, runtime, sources};
 use crate::{
-    cli::{Report, Sources},
+    cli::{Capturing, Report, Sources},
     report::{self, Format, Style},
 };
 
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Report) -> anyhow::Result<ExitCode> {
     };
     tell_problems(&scanned, summary.coverage());
     if summary.coverage().transactions == 0 {
-        return Err(nothing_found(&scanned, summary.coverage()));
+        return Err(nothing_found(&scanned, summary.coverage(), &args.sources.capturing));
     }
     let format = if args.json { Format::Json } else { args.format };
     let document = |limit, summary: &mut Summary| {
@@ -173,19 +173,32 @@ pub(crate) fn tell_problems(scanned: &Scanned, coverage: &Coverage) {
     }
 }
 
-pub(crate) fn nothing_found(scanned: &Scanned, coverage: &Coverage) -> anyhow::Error {
-    let formats: Vec<_> = scanned.sources.iter().map(|s| format!("`{}` read as {}", s.name, s.format)).collect();
+fn nothing_found(scanned: &Scanned, coverage: &Coverage, flags: &Capturing) -> anyhow::Error {
+    let is_live = !flags.interfaces.is_empty();
+    let read_as =
+        |s: &Source| if is_live { format!("`{}`", s.name) } else { format!("`{}` read as {}", s.name, s.format) };
+    let sources: Vec<_> = scanned.sources.iter().map(read_as).collect();
     let reasons: Vec<_> = coverage.reasons.iter().map(|(r, n)| format!("{n} {}", r.name().replace('_', " "))).collect();
     let is_capture = !scanned.sources.is_empty() && scanned.sources.iter().all(Source::is_capture);
-    let remedy = match is_capture {
-        true => "capture where HTTP is not encrypted, or look at --port, --bpf, --since and --until",
-        false => "say another --log-format, or widen --since and --until",
+    let remedy = match (is_capture, is_live) {
+        (true, true) => "capture for longer, where HTTP is not encrypted, or look at --port and --bpf",
+        (true, false) => "capture where HTTP is not encrypted, or look at --port, --since and --until",
+        (false, _) => "say another --log-format, or widen --since and --until",
+    };
+    // The kernel left the others out of a live capture.
+    let ports: Vec<_> = flags.ports.iter().filter(|_| is_capture && !is_live).map(u16::to_string).collect();
+    let left_out = match (ports.as_slice(), reasons.as_slice()) {
+        ([], []) => "nothing was left out".to_owned(),
+        ([], reasons) => reasons.join(", "),
+        (ports, reasons) => {
+            let others = format!("all but those of TCP port {} were left out", ports.join(", "));
+            [reasons, &[others]].concat().join(", ")
+        }
     };
     anyhow::anyhow!(
-        "no transaction in {} ({}): {}; {remedy}",
+        "no transaction in {} ({left_out}): {}; {remedy}",
         if is_capture { format!("{} packets", coverage.packets_read) } else { sources::read(coverage) },
-        if reasons.is_empty() { "nothing was left out".to_owned() } else { reasons.join(", ") },
-        formats.join(", "),
+        sources.join(", "),
     )
 }
 

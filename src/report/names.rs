@@ -19,7 +19,7 @@ pub(super) fn is_obeyed(c: char) -> bool {
 }
 
 /// The name with everything that is obeyed replaced: `␛` for escape, `␊` for a line feed, `�` for what has no picture.
-pub(super) fn clean(name: &str) -> Cow<'_, str> {
+pub(crate) fn clean(name: &str) -> Cow<'_, str> {
     if !name.contains(is_obeyed) {
         return Cow::Borrowed(name);
     }

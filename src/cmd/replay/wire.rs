@@ -2,7 +2,7 @@
 //!
 //! Without `--raw` there are no addresses, no targets and no keys: what pitot keeps.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, Write as _};
 
 use pitot_agent::{
     decode::Endpoint,
@@ -13,9 +13,12 @@ use pitot_agent::{
 use pitot_model::{Timestamp, Transaction, show_duration};
 use serde::Serialize;
 
+use super::output::Output;
+use crate::report::printable;
+
 /// Prints every exchange that it is shown.
 pub(super) struct WirePrinter {
-    out: BufWriter<Stdout>,
+    out: Output,
     raw: bool,
     json: bool,
     /// How many more are wanted.
@@ -73,9 +76,9 @@ impl Visit for WirePrinter {
 }
 
 impl WirePrinter {
-    /// Prints to standard output, at most `left` lines.
-    pub(super) fn new(raw: bool, json: bool, left: u64) -> Self {
-        Self { out: BufWriter::new(io::stdout()), raw, json, left, error: None }
+    /// Prints at most `left` lines.
+    pub(super) fn new(out: Output, raw: bool, json: bool, left: u64) -> Self {
+        Self { out, raw, json, left, error: None }
     }
 
     /// Whether nothing more will be printed.
@@ -85,7 +88,7 @@ impl WirePrinter {
 
     /// Writes what is buffered.
     pub(super) fn flush(&mut self) {
-        if let (None, Err(error)) = (&self.error, self.out.flush()) {
+        if let (None, Err(error)) = (&self.error, self.out.lock().flush()) {
             self.error = Some(error);
         }
     }
@@ -98,14 +101,15 @@ impl WirePrinter {
 
     fn print(&mut self, exchange: &Exchange<'_>, transaction: &Transaction<'_>) -> io::Result<()> {
         let line = self.line(exchange, transaction);
+        let mut out = self.out.lock();
         if self.json {
-            serde_json::to_writer(&mut self.out, &line)?;
-            return self.out.write_all(b"\n");
+            serde_json::to_writer(&mut *out, &line)?;
+            return out.write_all(b"\n");
         }
         let status = exchange.status.to_string();
         let duration = transaction.timing.duration().map_or("-".to_owned(), show_duration);
         let what = [line.method.as_str(), &line.path, line.consumer].map(plain);
-        writeln!(self.out, "{}  {}  {status}  {duration:>8}  {}", line.ts_request, plain(line.service), what.join("  "))
+        writeln!(out, "{}  {}  {status}  {duration:>8}  {}", line.ts_request, plain(line.service), what.join("  "))
     }
 
     fn line<'a>(&self, exchange: &Exchange<'_>, t: &'a Transaction<'_>) -> Line<'a> {
@@ -144,10 +148,7 @@ impl WirePrinter {
     }
 }
 
-/// Text that cannot move the cursor.
-fn plain(text: &str) -> String {
-    match text {
-        "" => "-".to_owned(),
-        text => text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
-    }
+/// Text that cannot move the cursor, nor turn what stands around it.
+pub(super) fn plain(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { printable(text).into_owned() }
 }
