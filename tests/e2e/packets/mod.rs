@@ -7,6 +7,7 @@ mod corpus;
 mod grpc;
 mod http2;
 mod nginx;
+mod pipe;
 mod refusals;
 mod servers;
 mod streams;

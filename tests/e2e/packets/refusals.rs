@@ -1,6 +1,9 @@
 //! What a capture cannot do is met with one clear line and a failure.
 
-use std::{os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    process::Command,
+};
 
 use super::capture::{can_capture, tool};
 use crate::support::{run, stderr};
@@ -41,12 +44,28 @@ fn wrong_interfaces_and_filters_are_told() {
     for (args, part) in [
         (&["-i", "nosuch0", "--port", "80"][..], "cannot capture on `nosuch0`: there is no such interface"),
         (&["-i", "lo", "-f", "tcp prot 80"], "tcp prot 80"),
+        (&["-i", "lo", "-i", "any"], "cannot capture on `any` twice"),
     ] {
         let output = run(&[&["replay"], args].concat());
         let told = stderr(&output);
         assert!(!output.status.success(), "{args:?} succeeded");
         assert!(told.contains(part) && !told.contains("panicked"), "{args:?}: {told}");
     }
+}
+
+#[test]
+fn a_user_that_is_named_is_obeyed_where_logs_are_followed() {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
+    if !can_capture() || !is_root {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("access.log");
+    std::fs::write(&log, "").unwrap();
+    std::fs::set_permissions(&log, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let output = run(&["agent", "-i", "lo", "--user", "nobody", "--source", log.to_str().unwrap()]);
+    let told = stderr(&output);
+    assert!(!output.status.success() && told.contains("user `nobody` may not read"), "{told}");
 }
 
 #[test]
