@@ -57,7 +57,7 @@ pub(super) fn identity<'a>(evidence: Evidence, value: &'a [u8], scratch: &'a mut
     if scheme.eq_ignore_ascii_case(b"basic") {
         return match basic_user(rest, scratch) {
             // Where the password is empty, the user is the secret: so do interfaces that take keys.
-            Some(password) if password.is_empty() => (Evidence::Key, scratch),
+            Some([]) => (Evidence::Key, scratch),
             Some(_) => (Evidence::User, scratch),
             None => (Evidence::Key, rest),
         };
