@@ -12,7 +12,8 @@ mod source;
 mod tail;
 
 pub use capture::{
-    BUFFER_BYTES, CAPTURE_MAGIC_LEN, CaptureError, CaptureFile, Live, LiveSpec, SNAPLEN, is_capture, is_capture_file,
+    BUFFER_BYTES, CAPTURE_MAGIC_LEN, CaptureError, CaptureFile, Live, LiveSpec, SNAPLEN, SNAPLEN_MIN, is_capture,
+    is_capture_file,
 };
 pub use capturing::Captures;
 pub use daemon::{Daemon, Followed, Shipped, run};

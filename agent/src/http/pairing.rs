@@ -10,70 +10,19 @@
 //! server's stream up to where the next response begins. Until then responses are held back. Those behind the last gap
 //! then pair with the last requests: the gap took what is left over, truncated requests or unmatched responses.
 
+mod asked;
+
 use std::collections::VecDeque;
 
 use pitot_model::{Reason, Status, Timestamp};
 
-use super::{Exchange, Sink, answer::Answer, limits, request::Request};
-use crate::decode::Endpoint;
+pub(super) use asked::{Asked, Ends, Kind};
+use asked::{Gauge, tell};
+
+use super::{Sink, answer::Answer, limits, request::Request};
 
 /// Room for the texts of a request that stays for the next.
 const SPARE_BYTES: usize = 4 << 10;
-
-/// Who talks to whom.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
-    pub(super) client: Endpoint,
-    pub(super) server: Endpoint,
-}
-
-/// A request whose exchange is not over.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
-    pub(super) request: Request,
-    /// Offset of its first byte in the client's stream.
-    pub(super) start: u64,
-    /// How far the client had then received the server's stream.
-    pub(super) acknowledged: Option<u64>,
-    pub(super) kind: Kind,
-    /// Whether it ended, or its end will not be seen.
-    pub(super) is_over: bool,
-    /// Whether bytes of its body are missing.
-    pub(super) has_gap: bool,
-    /// Whether it waits for `100 Continue` before it sends its body.
-    pub(super) expects_continue: bool,
-    /// Whether the server ended its stream without a byte of an answer.
-    is_refused: bool,
-    /// Answered before it ended.
-    answer: Option<Answer>,
-    /// Whether its exchange was told: it timed out, and only takes its late answer away.
-    is_told: bool,
-    /// Whether a gap before it, in this burst, may have swallowed others.
-    is_after_gap: bool,
-    gauge: Gauge,
-}
-
-/// What a request means for how its response is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Kind {
-    #[default]
-    Plain,
-    Head,
-    Connect,
-    /// `Upgrade`, to HTTP/2 in cleartext or to something else.
-    Upgrade {
-        is_two: bool,
-    },
-}
-
-/// Under what a request counts as in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Gauge {
-    #[default]
-    Nothing,
-    Request,
-    Stream,
-}
 
 /// Whose a response is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -466,56 +415,4 @@ impl Pairing {
             sink.in_flight(-1, 1);
         }
     }
-}
-
-impl Asked {
-    /// A request that begins at this offset, when its sender had received so much.
-    pub(super) fn new(request: Request, start: u64, acknowledged: Option<u64>, kind: Kind) -> Self {
-        Self { request, start, acknowledged, kind, ..Self::default() }
-    }
-
-    /// No longer in flight.
-    fn leave<S: Sink + ?Sized>(&mut self, sink: &mut S) {
-        match std::mem::take(&mut self.gauge) {
-            Gauge::Nothing => {}
-            Gauge::Request => sink.in_flight(-1, 0),
-            Gauge::Stream => sink.in_flight(0, -1),
-        }
-    }
-}
-
-/// Hands an exchange to the sink; `status` is that of one without an answer.
-fn tell<S: Sink + ?Sized>(ends: &Ends, asked: &mut Asked, answer: Option<&Answer>, status: Status, sink: &mut S) {
-    asked.leave(sink);
-    let request = &asked.request;
-    let has_gap = asked.has_gap || answer.is_some_and(|a| a.has_gap);
-    if has_gap {
-        sink.count(Reason::BodyGap, 1);
-    }
-    sink.exchange(&Exchange {
-        client: ends.client,
-        server: ends.server,
-        method: request.method(),
-        target: request.target(),
-        host: request.host(),
-        consumer: request.consumer(),
-        evidence: request.evidence,
-        user_agent: request.user_agent(),
-        trace_id: request.trace_id(),
-        version: answer.map(Answer::version).unwrap_or_default(),
-        protocol: request.protocol,
-        status: answer.map_or(status, |a| Status::code(a.status)),
-        grpc_status: answer.and_then(|a| a.grpc_status),
-        request_bytes: request.bytes,
-        response_bytes: answer.map_or(0, |a| a.bytes),
-        request_captured: request.bytes.saturating_sub(request.lost_bytes),
-        response_captured: answer.map_or(0, |a| a.bytes.saturating_sub(a.lost_bytes)),
-        request_first: request.span.first,
-        request_last: request.span.last,
-        response_first: answer.map(|a| a.span.first),
-        response_last: answer.filter(|a| a.has_ended).map(|a| a.span.last),
-        is_stream: answer.is_some_and(|a| a.is_stream),
-        stream_id: None,
-        is_damaged: request.is_damaged || has_gap || answer.is_some_and(|a| a.is_damaged),
-    });
 }
