@@ -1,6 +1,12 @@
 //! `pitot top`: agent, collector and dashboard in one process; nothing is kept and no port is opened.
 
-use std::{future::pending, path::{Path, PathBuf}, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::bail;
 use pitot_agent::{
