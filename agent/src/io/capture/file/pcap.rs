@@ -1,6 +1,6 @@
 //! The classic pcap format: a header of 24 bytes, then records of 16 bytes and a frame each.
 //!
-//! Read here and not by `pcap-parser`: its reader takes several times as long for a record, and believes its length.
+//! Read here and not by `pcap-parser`, whose reader believes the length of a record before anybody can judge it.
 //! Source: draft-ietf-opsawg-pcap; the "modified" records of 24 bytes: libpcap, `sf-pcap.c`.
 
 use pitot_model::Timestamp;
