@@ -89,7 +89,7 @@ reasons! {
     SegmentDropped = "segment_dropped", 26;
     /// Message of whose head the capture missed a part
     HeadLost = "head_lost", 27;
-    /// Bytes where a head should begin that are none
+    /// Bytes where a head should begin that are none, or an unanswered request of a method that nobody knows
     HeadMalformed = "head_malformed", 28;
     /// Head longer than the budget; not read
     HeadTooLong = "head_too_long", 29;

@@ -409,6 +409,19 @@ fn other_protocols_are_counted_once() {
 }
 
 #[test]
+fn an_unknown_method_needs_an_answer_to_be_one() {
+    let probe = "REQ /a HTTP/1.0\r\n\r\n";
+    for (steps, exchanges, reasons) in [
+        (vec![c(probe)], "", "head_malformed=1"),
+        (vec![c(probe), s("HTTP/1.0 501 No\r\n\r\n"), FinS], "REQ /a 501 0/0\n", ""),
+        (vec![c(probe), FinS], "REQ /a Status(1001) 0/0\n", ""),
+    ] {
+        let (got, counted) = run(&steps);
+        assert_eq!((got.as_str(), counted.as_str()), (exchanges, reasons), "{steps:?}");
+    }
+}
+
+#[test]
 fn a_response_waits_for_its_request() {
     let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
     let peers = Peers { opener: end(1), other: end(2), has_handshake: true };

@@ -2,7 +2,7 @@
 
 use pitot_model::{Reason, Status};
 
-use super::super::{Exchange, Sink, answer::Answer, request::Request};
+use super::super::{Exchange, Sink, answer::Answer, looks, request::Request};
 use crate::decode::Endpoint;
 
 /// Who talks to whom.
@@ -86,6 +86,11 @@ pub(super) fn tell<S: Sink + ?Sized>(
 ) {
     asked.leave(sink);
     let request = &asked.request;
+    // Other protocols have lines that look like a request. Where nobody knows the method, only an answer tells that it is
+    // one, or that the connection broke over it.
+    if answer.is_none() && status == Status::TRUNCATED && !looks::is_method(request.method()) {
+        return sink.count(Reason::HeadMalformed, 1);
+    }
     let has_gap = asked.has_gap || answer.is_some_and(|a| a.has_gap);
     if has_gap {
         sink.count(Reason::BodyGap, 1);
