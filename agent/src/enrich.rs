@@ -59,7 +59,7 @@ pub struct Enricher {
     scratch: Vec<u8>,
 }
 
-/// Stand for names of a transaction; the same until [`Enricher::make_room`].
+/// Stand for names of a transaction; the same until the enricher makes room.
 #[derive(Debug, Clone, Copy)]
 pub struct Numbers {
     /// Of the method and the route together.
