@@ -335,9 +335,11 @@ impl One {
             && whose == Whose::Oldest
             && kind == (Kind::Upgrade { is_two: true })
             && fields.upgrade.eq_ignore_ascii_case(b"h2c")
-            && let Some(request) = self.pairing.hand_over()
         {
-            return Err(Turn::Upgraded(self.client(), request, len));
+            return Err(match self.pairing.hand_over() {
+                Some(request) => Turn::Upgraded(self.client(), request, len),
+                None => Turn::Two(self.client(), Vec::new(), len),
+            });
         }
         let answer = Answer::new(line.status, begin.span, &fields);
         let is_tunnel = line.status == 101 || kind == Kind::Connect && (200..300).contains(&line.status);

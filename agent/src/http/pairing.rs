@@ -191,9 +191,10 @@ impl Pairing {
         }
     }
 
-    /// Takes the oldest request away without an exchange, in flight as it is: another reader goes on with it.
+    /// Takes the oldest request away without an exchange, in flight as it is: another reader goes on with it. `None` where its
+    /// exchange was told already, since it timed out.
     pub(super) fn hand_over(&mut self) -> Option<Request> {
-        self.pop().map(|asked| asked.request)
+        self.pop().filter(|asked| !asked.is_told).map(|asked| asked.request)
     }
 
     /// A final response began; `is_tunnel` where nothing but a tunnel follows.
