@@ -1,8 +1,9 @@
 //! `pitot demo`: a small API under traffic with three incidents, watched by agent, collector and dashboard.
 //!
 //! Everything is real: sockets, packets, an access log, reports over HTTP on the loopback interface. The agent reads the
-//! packets where it may capture, else the log. On a terminal the dashboard is shown; without one, a line every few seconds. In the end: the report of the log, what was noticed, and whether
-//! every request was counted. It succeeds only if all three incidents were noticed.
+//! packets where it may capture, else the log. On a terminal the dashboard is shown; without one, a line every few
+//! seconds. In the end: the report of the log, what was noticed, and whether every request was counted. It succeeds only
+//! if all three incidents were noticed.
 
 use std::{
     future::pending,

@@ -3,9 +3,10 @@
 //! In: the parts of its head, as they are read. Out: the texts of an [`Exchange`](super::Exchange). All texts share one
 //! buffer, which the next request uses again.
 
-use pitot_model::{Evidence, Protocol, Timestamp};
+use pitot_model::{Evidence, Protocol, Status, Timestamp};
 
-use super::{credentials, limits};
+use super::{Exchange, credentials, limits};
+use crate::decode::Endpoint;
 
 /// A request, as far as it was seen.
 #[derive(Debug, Default)]
@@ -130,6 +131,36 @@ impl Request {
         if !identity.is_empty() {
             (self.evidence, self.consumer_rank) = (evidence, rank);
             self.consumer = add(&mut self.texts, identity, limits::CONSUMER_BYTES);
+        }
+    }
+
+    /// The exchange of this request alone: without an answer, truncated.
+    pub(super) fn exchange(&self, client: Endpoint, server: Endpoint) -> Exchange<'_> {
+        Exchange {
+            client,
+            server,
+            method: self.method(),
+            target: self.target(),
+            host: self.host(),
+            consumer: self.consumer(),
+            evidence: self.evidence,
+            user_agent: self.user_agent(),
+            trace_id: self.trace_id(),
+            version: b"",
+            protocol: self.protocol,
+            status: Status::TRUNCATED,
+            grpc_status: None,
+            request_bytes: self.bytes,
+            response_bytes: 0,
+            request_captured: self.bytes.saturating_sub(self.lost_bytes),
+            response_captured: 0,
+            request_first: self.span.first,
+            request_last: self.span.last,
+            response_first: None,
+            response_last: None,
+            is_stream: false,
+            stream_id: None,
+            is_damaged: self.is_damaged,
         }
     }
 

@@ -100,17 +100,15 @@ fn conversation(opening: &[u8], mut bytes: &[u8]) {
         at = at + Duration::from_millis(5);
         let (source, destination) = if who == 0 { (client, server) } else { (server, client) };
         let (payload_len, acknowledgement) = (payload.len() as u32, Some(acknowledged));
-        let flags = (false, is_end, false);
-        let (syn, fin, rst) = flags;
         observer.segment(&Segment {
             at,
             source,
             destination,
             sequence,
             acknowledgement,
-            syn,
-            fin,
-            rst,
+            syn: false,
+            fin: is_end,
+            rst: false,
             payload,
             payload_len,
         });

@@ -96,29 +96,15 @@ pub(super) fn tell<S: Sink + ?Sized>(
         sink.count(Reason::BodyGap, 1);
     }
     sink.exchange(&Exchange {
-        client: ends.client,
-        server: ends.server,
-        method: request.method(),
-        target: request.target(),
-        host: request.host(),
-        consumer: request.consumer(),
-        evidence: request.evidence,
-        user_agent: request.user_agent(),
-        trace_id: request.trace_id(),
         version: answer.map(Answer::version).unwrap_or_default(),
-        protocol: request.protocol,
         status: answer.map_or(status, |a| Status::code(a.status)),
         grpc_status: answer.and_then(|a| a.grpc_status),
-        request_bytes: request.bytes,
         response_bytes: answer.map_or(0, |a| a.bytes),
-        request_captured: request.bytes.saturating_sub(request.lost_bytes),
         response_captured: answer.map_or(0, |a| a.bytes.saturating_sub(a.lost_bytes)),
-        request_first: request.span.first,
-        request_last: request.span.last,
         response_first: answer.map(|a| a.span.first),
         response_last: answer.filter(|a| a.has_ended).map(|a| a.span.last),
         is_stream: answer.is_some_and(|a| a.is_stream),
-        stream_id: None,
         is_damaged: request.is_damaged || has_gap || answer.is_some_and(|a| a.is_damaged),
+        ..request.exchange(ends.client, ends.server)
     });
 }

@@ -364,30 +364,18 @@ impl Stream {
         let request = &self.request;
         let is_over = response.state == State::Ended && response.is_end_seen;
         sink.exchange(&Exchange {
-            client,
-            server,
-            method: request.method(),
-            target: request.target(),
-            host: request.host(),
-            consumer: request.consumer(),
-            evidence: request.evidence,
-            user_agent: request.user_agent(),
-            trace_id: request.trace_id(),
             version: &response.version,
             protocol: pitot_model::Protocol::Http2,
             status,
             grpc_status: response.grpc_status,
-            request_bytes: request.bytes,
             response_bytes: response.bytes,
-            request_captured: request.bytes.saturating_sub(request.lost_bytes),
             response_captured: response.bytes.saturating_sub(response.lost_bytes),
-            request_first: request.span.first,
-            request_last: request.span.last,
             response_first: self.has_response().then_some(response.span.first),
             response_last: is_over.then_some(response.span.last),
             is_stream: self.is_stream(sink.limits()),
             stream_id: Some(id),
             is_damaged: request.is_damaged || response.is_damaged,
+            ..request.exchange(client, server)
         });
     }
 }
