@@ -1,6 +1,7 @@
 //! The sidecar half of pitot: sources, parsing, enrichment, windows.
 
 pub mod budget;
+mod cursor;
 pub mod decode;
 pub mod enrich;
 pub mod http;
@@ -10,3 +11,5 @@ pub mod packets;
 pub mod parse;
 pub mod tcp;
 pub mod window;
+
+pub use cursor::Cursor;

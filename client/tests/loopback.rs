@@ -29,14 +29,23 @@ async fn reports_arrive_packed_and_whole() {
         ..Report::default()
     };
     let accepted = client.ship(&report).await;
-    assert_eq!(accepted, Ok(Accepted { sequence: 7, duplicate: false, transactions: 1 }));
+    assert_eq!(
+        accepted,
+        Ok(Accepted { sequence: 7, duplicate: false, transactions: 1, now: None, store: String::new() })
+    );
 }
 
 async fn accept(headers: HeaderMap, body: Bytes) -> Json<Accepted> {
     assert_eq!(headers.get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes), Some(&b"zstd"[..]));
     let plain = zstd::stream::decode_all(&body[..]).expect("zstd");
     let report = wire::decode_report(&plain).expect("a report");
-    Json(Accepted { sequence: report.sequence, duplicate: false, transactions: report.windows.len() as u64 })
+    Json(Accepted {
+        sequence: report.sequence,
+        duplicate: false,
+        transactions: report.windows.len() as u64,
+        now: None,
+        store: String::new(),
+    })
 }
 
 #[tokio::test]
@@ -79,6 +88,7 @@ async fn refusals_say_why() {
                     status: 400,
                     detail: "`duration:` cannot be asked of anomalies".into(),
                     at: Some(3),
+                    retry_after_s: None,
                 };
                 (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/problem+json")], Json(problem))
             }),

@@ -124,7 +124,7 @@ impl Refusal {
             Self::TooManyAgents => ("too-many-agents", "too many agents", 429),
         };
         let (kind, title) = (format!("/problems/{kind}"), title.to_owned());
-        Problem { kind, title, status, detail: self.to_string(), at: None }
+        Problem { kind, title, status, detail: self.to_string(), at: None, retry_after_s: None }
     }
 }
 

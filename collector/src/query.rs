@@ -107,7 +107,7 @@ impl QueryError {
             Self::Store(_) => ("/problems/store", "the store cannot be read", 503),
         };
         let at = if let Self::Filter(e) = self { Some(e.at) } else { None };
-        Problem { kind: kind.into(), title: title.into(), status, detail: self.to_string(), at }
+        Problem { kind: kind.into(), title: title.into(), status, detail: self.to_string(), at, retry_after_s: None }
     }
 }
 

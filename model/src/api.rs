@@ -12,18 +12,21 @@
 //! | `GET /api/v1/anomalies` | [`AnomalyQuery`] | [`AnomalyPage`] |
 //! | `GET /api/v1/anomalies/{id}` | | [`Anomaly`] |
 //! | `GET /api/v1/agents` | | [`Agents`] |
+//! | `GET /api/v1/coverage` | [`CoverageQuery`] | [`CoverageAnswer`] |
 //! | `GET /api/v1/status` | | [`CollectorStatus`] |
 //! | `GET /api/v1/live` | `q` | server-sent [`LiveEvent`]s |
 //!
 //! Errors are [`Problem`]s (RFC 9457, `application/problem+json`).
 
+mod agents;
 mod anomaly;
 mod document;
 mod query;
 
+pub use agents::{AgentCoverage, AgentRow, AgentState, Agents, CoverageAnswer, CoverageInterval, CoverageQuery};
 pub use anomaly::{Anomaly, AnomalyKind, AnomalyPage, AnomalyQuery, Carrier, Explanation, Severity, State, Subject};
 pub use document::{Document, Part, Source, TimePoint};
 pub use query::{
-    Accepted, AgentRow, Agents, CollectorStatus, GroupBy, HeatMap, HeatMapQuery, LiveEvent, Point, Problem, Quantiles,
-    Row, RowKey, SeriesAnswer, SeriesLine, SeriesQuery, SortBy, StoreStats, Table, TableQuery, Totals,
+    Accepted, CollectorStatus, GroupBy, HeatMap, HeatMapQuery, LiveEvent, Point, Problem, Quantiles, Row, RowKey,
+    SeriesAnswer, SeriesLine, SeriesQuery, SortBy, StoreStats, Table, TableQuery, Totals,
 };

@@ -109,6 +109,10 @@ reasons! {
     BatchDropped = "batch_dropped", 36;
     /// Second in which an interface could not be captured
     InterfaceAway = "interface_away", 37;
+    /// File that was replaced, overwritten or removed before it was read to its end
+    FileLost = "file_lost", 38;
+    /// Syslog message dropped since it came faster than it could be read
+    MessageDropped = "message_dropped", 39;
 }
 
 impl Reason {
@@ -138,6 +142,8 @@ impl Reason {
                 | Self::StreamUndecodable
                 | Self::BatchDropped
                 | Self::InterfaceAway
+                | Self::FileLost
+                | Self::MessageDropped
         )
     }
 }

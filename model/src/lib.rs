@@ -21,7 +21,7 @@ pub mod wire;
 
 pub use coverage::{Coverage, Reason};
 pub use dimension::{Consumer, Evidence, Resource, Route, Status};
-pub use report::{AgentId, Exemplar, Gauges, Offset, Report, RouteAlias};
+pub use report::{AgentId, Backlog, Exemplar, Gauges, Offset, Report, RouteAlias};
 pub use sketch::{Bucket, DenseSketch, Sketch, V2Error};
 pub use time::{ParseTimeError, TimeRange, Timestamp, parse_duration, show_duration};
 pub use transaction::{Direction, Outcome, Protocol, Timing, Transaction};

@@ -41,6 +41,31 @@ pub struct Report {
     pub offsets: Vec<Offset>,
     /// What its captures hold now; `None` for an agent without any.
     pub gauges: Option<Gauges>,
+    /// What waits in the agent; `None` from agents that do not tell.
+    pub backlog: Option<Backlog>,
+    /// Whether the agent stops in good order and this is the last report of this start: its silence from here on means
+    /// nothing.
+    pub is_last: bool,
+}
+
+/// What waits in an agent when it makes a report: it tells whether the agent keeps up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Reports in its spool, without this one.
+    pub spool_reports: u64,
+    /// Bytes of them.
+    pub spool_bytes: u64,
+    /// Bytes that its spool may hold.
+    pub spool_limit_bytes: u64,
+    /// When the oldest of them was made, by the agent's clock; `None` while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    /// Bytes of the followed files that are not read yet.
+    pub unread_bytes: u64,
+    /// Sources that it reads: files, receivers of syslog, interfaces.
+    pub sources: u64,
+    /// Sources that it cannot read at the moment.
+    pub broken_sources: u64,
 }
 
 /// What an agent that captures packets holds at one moment. They add up over agents, not over time.

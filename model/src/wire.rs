@@ -14,8 +14,8 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::{
-    AgentId, Cell, Consumer, Coverage, Evidence, Exemplar, Gauges, Offset, Reason, Report, Resource, Route, RouteAlias,
-    Sketch, Stats, Status, Timestamp, Window, budget,
+    AgentId, Backlog, Cell, Consumer, Coverage, Evidence, Exemplar, Gauges, Offset, Reason, Report, Resource, Route,
+    RouteAlias, Sketch, Stats, Status, Timestamp, Window, budget,
 };
 
 /// The version that this program writes, and the newest that it reads.
@@ -106,6 +106,8 @@ fn report_to_v1(r: &Report) -> v1::Report {
             .map(|o| v1::Offset { source: o.source.clone(), fingerprint: o.fingerprint, bytes: o.bytes })
             .collect(),
         gauges: r.gauges.map(gauges_to_v1),
+        backlog: r.backlog.map(backlog_to_v1),
+        is_last: r.is_last,
     }
 }
 
@@ -131,6 +133,8 @@ fn report_from_v1(m: v1::Report) -> Result<Report, WireError> {
             .map(|o| Offset { source: cut(o.source), fingerprint: o.fingerprint, bytes: o.bytes })
             .collect(),
         gauges: m.gauges.map(gauges_from_v1),
+        backlog: m.backlog.map(backlog_from_v1),
+        is_last: m.is_last,
     })
 }
 
@@ -243,6 +247,19 @@ fn coverage_from_v1(m: v1::Coverage) -> Coverage {
 fn gauges_to_v1(g: Gauges) -> v1::Gauges {
     let Gauges { requests_in_flight, streams_open, connections, buffered_bytes } = g;
     v1::Gauges { requests_in_flight, streams_open, connections, buffered_bytes }
+}
+
+fn backlog_to_v1(b: Backlog) -> v1::Backlog {
+    let Backlog { spool_reports, spool_bytes, spool_limit_bytes, oldest, unread_bytes, sources, broken_sources } = b;
+    let oldest_us = oldest.map(Timestamp::as_micros);
+    v1::Backlog { spool_reports, spool_bytes, spool_limit_bytes, oldest_us, unread_bytes, sources, broken_sources }
+}
+
+fn backlog_from_v1(m: v1::Backlog) -> Backlog {
+    let v1::Backlog { spool_reports, spool_bytes, spool_limit_bytes, oldest_us, unread_bytes, sources, broken_sources } =
+        m;
+    let oldest = oldest_us.map(Timestamp::from_micros);
+    Backlog { spool_reports, spool_bytes, spool_limit_bytes, oldest, unread_bytes, sources, broken_sources }
 }
 
 fn gauges_from_v1(m: v1::Gauges) -> Gauges {
@@ -370,6 +387,16 @@ mod tests {
             }],
             offsets: vec![Offset { source: "access.log".into(), fingerprint: 9, bytes: 400 }],
             gauges: Some(Gauges { requests_in_flight: 3, streams_open: 1, connections: 40, buffered_bytes: 2_000 }),
+            backlog: Some(Backlog {
+                spool_reports: 2,
+                spool_bytes: 900,
+                spool_limit_bytes: 1 << 29,
+                oldest: Some(Timestamp::from_secs(1_768_176_000)),
+                unread_bytes: 7,
+                sources: 3,
+                broken_sources: 1,
+            }),
+            is_last: true,
         }
     }
 

@@ -281,6 +281,7 @@ fn merge(under: RowKey, over: &RowKey) -> RowKey {
         consumer: over.consumer.clone().or(under.consumer),
         evidence: over.evidence.or(under.evidence),
         status: over.status.or(under.status),
+        agent: over.agent.clone().or(under.agent),
     }
 }
 

@@ -112,17 +112,7 @@ mod tests {
     use super::*;
 
     fn agents(n: usize) -> Answer {
-        let row = pitot_model::api::AgentRow {
-            name: String::new(),
-            incarnation: 0,
-            sequence: 0,
-            program: String::new(),
-            last_seen: Default::default(),
-            clock_offset_ms: 0,
-            watermark: Default::default(),
-            coverage: Default::default(),
-            gauges: None,
-        };
+        let row = pitot_model::api::AgentRow::default();
         Answer::Agents(Agents { agents: vec![row; n] })
     }
 

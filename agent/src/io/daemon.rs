@@ -304,6 +304,8 @@ impl Reader {
             aliases: drained.aliases,
             offsets: self.files.iter().map(offset).collect(),
             gauges: self.gauges,
+            backlog: None,
+            is_last: false,
         })
     }
 }

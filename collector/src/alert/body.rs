@@ -57,6 +57,7 @@ fn alert(receiver: &Receiver, anomaly: &Anomaly, severity: Severity, ends: Times
         AnomalyKind::Errors => "PitotErrors",
         AnomalyKind::Latency => "PitotLatency",
         AnomalyKind::NewConsumer => "PitotNewConsumer",
+        AnomalyKind::SilentAgent => "PitotSilentAgent",
     };
     let mut labels = Map::new();
     let s = &anomaly.subject;

@@ -96,7 +96,7 @@ impl Open {
             AnomalyKind::Latency => Signal::Slow,
             AnomalyKind::Rate if anomaly.observed >= anomaly.expected => Signal::Up,
             AnomalyKind::Rate => Signal::Down,
-            AnomalyKind::NewConsumer => return None,
+            AnomalyKind::NewConsumer | AnomalyKind::SilentAgent => return None,
         };
         let scope = Scope::of(&anomaly.subject)?;
         let mut open = Self::with(anomaly, scope, signal);

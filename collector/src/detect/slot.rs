@@ -69,7 +69,7 @@ impl Scope {
             route: self.route.as_ref().map(|r| r.template.clone()),
             consumer: self.consumer.as_ref().map(|c| c.id.clone()),
             evidence: self.consumer.as_ref().map(|c| c.evidence),
-            status: None,
+            ..RowKey::default()
         }
     }
 

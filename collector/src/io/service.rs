@@ -285,6 +285,7 @@ fn broken() -> Problem {
         status: 500,
         detail: "answering this failed by a bug of pitot; see its log, and please report it".into(),
         at: None,
+        retry_after_s: None,
     }
 }
 
@@ -295,5 +296,6 @@ fn stopped() -> Problem {
         status: 503,
         detail: "the collector is stopping; try again in a moment".into(),
         at: None,
+        retry_after_s: None,
     }
 }

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use pitot_model::{
-    AgentId, Coverage, Report, RouteAlias, Timestamp, Window,
+    AgentId, Report, RouteAlias, Timestamp, Window,
     api::{AgentRow, Agents},
 };
 use serde::{Deserialize, Serialize};
@@ -166,17 +166,7 @@ impl Ledger {
 
 impl Agent {
     fn new(name: &str) -> Self {
-        let row = AgentRow {
-            name: name.to_owned(),
-            incarnation: 0,
-            sequence: 0,
-            program: String::new(),
-            last_seen: Timestamp::EPOCH,
-            clock_offset_ms: 0,
-            watermark: Timestamp::EPOCH,
-            coverage: Coverage::default(),
-            gauges: None,
-        };
+        let row = AgentRow { name: name.to_owned(), ..AgentRow::default() };
         Self { row, incarnations: Vec::new() }
     }
 

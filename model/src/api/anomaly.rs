@@ -90,9 +90,17 @@ pub enum AnomalyKind {
     Latency,
     /// A consumer that was not seen before.
     NewConsumer,
+    /// An agent that shipped, did not say that it stops, and is not heard of any more.
+    SilentAgent,
 }
 
-names!(AnomalyKind { Rate = "rate", Errors = "errors", Latency = "latency", NewConsumer = "new_consumer" });
+names!(AnomalyKind {
+    Rate = "rate",
+    Errors = "errors",
+    Latency = "latency",
+    NewConsumer = "new_consumer",
+    SilentAgent = "silent_agent",
+});
 
 /// How much an anomaly matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Evidence, Gauges, Sketch, Stats, Status, TimeRange, Timestamp};
+use crate::{Coverage, Evidence, Sketch, Stats, Status, TimeRange, Timestamp};
 
 /// The numbers of RED and more, for one row, group or total.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -186,6 +186,9 @@ pub struct RowKey {
     /// Status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Agent, of anomalies about agents; traffic has no such dimension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// One row: its key and its numbers.
@@ -322,37 +325,12 @@ pub struct Accepted {
     pub duplicate: bool,
     /// Transactions added.
     pub transactions: u64,
-}
-
-/// One agent as the collector knows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AgentRow {
-    /// Name.
-    pub name: String,
-    /// Its incarnation.
-    pub incarnation: u64,
-    /// Last sequence stored.
-    pub sequence: u64,
-    /// Version of its program.
-    pub program: String,
-    /// When its last report came, by the collector's clock.
-    pub last_seen: Timestamp,
-    /// The agent's clock minus the collector's when it came, in milliseconds; includes the way.
-    pub clock_offset_ms: i64,
-    /// How far its data goes.
-    pub watermark: Timestamp,
-    /// What it saw and what it lost, since the collector knows it.
-    pub coverage: Coverage,
-    /// What its captures held when it shipped last; `None` for an agent without any.
+    /// The collector's clock when it answered; absent from older ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gauges: Option<Gauges>,
-}
-
-/// Answer of `GET /api/v1/agents`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Agents {
-    /// All agents, by name.
-    pub agents: Vec<AgentRow>,
+    pub now: Option<Timestamp>,
+    /// Id of the store that holds it now: collectors that give the same id share one. Empty from older ones.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub store: String,
 }
 
 /// What the store holds.
@@ -422,4 +400,7 @@ pub struct Problem {
     /// For filters: index of the character that is wrong, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<usize>,
+    /// Seconds after which trying again may help, as `Retry-After` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
 }

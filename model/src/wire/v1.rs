@@ -29,6 +29,28 @@ pub struct Report {
     pub offsets: Vec<Offset>,
     #[prost(message, optional, tag = "13")]
     pub gauges: Option<Gauges>,
+    #[prost(message, optional, tag = "14")]
+    pub backlog: Option<Backlog>,
+    #[prost(bool, tag = "15")]
+    pub is_last: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Backlog {
+    #[prost(uint64, tag = "1")]
+    pub spool_reports: u64,
+    #[prost(uint64, tag = "2")]
+    pub spool_bytes: u64,
+    #[prost(uint64, tag = "3")]
+    pub spool_limit_bytes: u64,
+    #[prost(sint64, optional, tag = "4")]
+    pub oldest_us: Option<i64>,
+    #[prost(uint64, tag = "5")]
+    pub unread_bytes: u64,
+    #[prost(uint64, tag = "6")]
+    pub sources: u64,
+    #[prost(uint64, tag = "7")]
+    pub broken_sources: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]

@@ -321,6 +321,7 @@ fn agents(world: World) -> Agents {
             watermark: at(ago),
             coverage,
             gauges: (name == "web-1").then_some(captures),
+            ..AgentRow::default()
         }
     };
     match world {

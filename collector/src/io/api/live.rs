@@ -46,7 +46,7 @@ fn filter(q: &str) -> Result<Expr, ApiError> {
     let parsed = parse(q).and_then(|expr| expr.only(Anomaly::FIELDS, true, "anomalies").map(|()| expr));
     parsed.map_err(|e| {
         let (kind, title) = ("/problems/bad-filter".into(), "the filter is wrong".into());
-        ApiError(Problem { kind, title, status: 400, detail: e.to_string(), at: Some(e.at) })
+        ApiError(Problem { kind, title, status: 400, detail: e.to_string(), at: Some(e.at), retry_after_s: None })
     })
 }
 

@@ -17,7 +17,14 @@ pub struct ApiError(pub Problem);
 impl ApiError {
     /// A problem of a kind that has no error of its own.
     pub(super) fn new(status: u16, kind: &str, title: &str, detail: String) -> Self {
-        Self(Problem { kind: format!("/problems/{kind}"), title: title.into(), status, detail, at: None })
+        Self(Problem {
+            kind: format!("/problems/{kind}"),
+            title: title.into(),
+            status,
+            detail,
+            at: None,
+            retry_after_s: None,
+        })
     }
 }
 

@@ -143,6 +143,8 @@ impl Core {
             sequence: self.store.ledger().sequence(&report.agent),
             duplicate: appended == Appended::Duplicate,
             transactions: if appended == Appended::Stored { report.count() } else { 0 },
+            now: Some(now),
+            store: String::new(),
         })
     }
 
@@ -366,7 +368,7 @@ fn is_due(last: Timestamp, now: Timestamp, every: Duration) -> bool {
 
 fn unavailable(detail: String) -> Problem {
     let (kind, title) = ("/problems/store".into(), "the store cannot be used".into());
-    Problem { kind, title, status: 503, detail, at: None }
+    Problem { kind, title, status: 503, detail, at: None, retry_after_s: None }
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ impl Record {
             status: 404,
             detail: format!("no anomaly has the id `{id}`; see /api/v1/anomalies"),
             at: None,
+            retry_after_s: None,
         })
     }
 }
@@ -88,5 +89,5 @@ fn problem(e: &IndexError) -> Problem {
         _ => ("/problems/index", "the index cannot be used", 503),
     };
     let at = if let IndexError::Filter(e) = e { Some(e.at) } else { None };
-    Problem { kind: kind.into(), title: title.into(), status, detail: e.to_string(), at }
+    Problem { kind: kind.into(), title: title.into(), status, detail: e.to_string(), at, retry_after_s: None }
 }

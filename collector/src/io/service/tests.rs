@@ -116,9 +116,13 @@ fn shifted(sequence: u64, windows: &[(i64, u64)]) -> Report {
 async fn questions_are_answered_from_what_was_shipped() {
     let bench = Bench::new(None);
     let stored = bench.ship(&shifted(1, &[(-20, 6), (-70, 4)])).await;
-    assert_eq!((stored.status, stored.text().as_str()), (200, r#"{"sequence":1,"duplicate":false,"transactions":10}"#));
+    let text = stored.text();
+    assert!(
+        stored.status == 200 && text.starts_with(r#"{"sequence":1,"duplicate":false,"transactions":10,"#),
+        "{text}"
+    );
     let again = bench.ship(&shifted(1, &[(-20, 6), (-70, 4)])).await;
-    assert_eq!(again.text(), r#"{"sequence":1,"duplicate":true,"transactions":0}"#);
+    assert!(again.text().starts_with(r#"{"sequence":1,"duplicate":true,"transactions":0,"#), "{}", again.text());
 
     let table: Table = bench.get("/api/v1/table?by=route&sort=count&q=method:GET").await.json();
     assert_eq!((table.totals.count, table.row_count, table.coverage.transactions), (10, 2, 10));
