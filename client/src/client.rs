@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt as _;
 use pitot_model::{
-    Report,
+    Report, Timestamp,
     api::{
         Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, HeatMap, HeatMapQuery, Problem,
         SeriesAnswer, SeriesQuery, Table, TableQuery,
@@ -19,6 +19,18 @@ use crate::{Body, Error, Http, Live, Transport, encode, live};
 
 /// Bytes of one answer; a larger one is [`Error::TooLarge`] and not read to its end.
 pub const ANSWER_BYTES: usize = 64 << 20;
+
+/// Bytes of the page that comes with a refusal; what is longer is from a stranger and not read.
+const REFUSAL_BYTES: usize = 64 << 10;
+
+/// Header of a report: when it was sent, in microseconds since the epoch by the sender's clock.
+///
+/// The collector tells the sender's clock skew by it, and how long the report was kept.
+pub const SENT: &str = "pitot-sent";
+
+/// What [`Error::TooLarge`] is about.
+pub(crate) const REPORT: &str = "the report";
+pub(crate) const ANSWER: &str = "the answer";
 
 /// Compression level of reports: they travel often and are small.
 const ZSTD_LEVEL: i32 = 3;
@@ -35,12 +47,12 @@ pub struct Client {
 pub fn pack(report: &Report) -> Result<Bytes, Error> {
     let plain = wire::encode_report(report);
     if plain.len() > budget::REPORT_PLAIN_BYTES {
-        return Err(Error::TooLarge { what: "the report", limit: budget::REPORT_PLAIN_BYTES });
+        return Err(Error::TooLarge { what: REPORT, limit: budget::REPORT_PLAIN_BYTES });
     }
     let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL)
         .map_err(|e| Error::Malformed { path: "/api/v1/reports".into(), why: e.to_string() })?;
     if packed.len() > budget::REPORT_BYTES {
-        return Err(Error::TooLarge { what: "the report", limit: budget::REPORT_BYTES });
+        return Err(Error::TooLarge { what: REPORT, limit: budget::REPORT_BYTES });
     }
     Ok(packed.into())
 }
@@ -63,15 +75,18 @@ impl Client {
         self.transport.target()
     }
 
-    /// Ships a report.
+    /// Ships a report in the moment when it was made.
     pub async fn ship(&self, report: &Report) -> Result<Accepted, Error> {
-        self.report(pack(report)?).await
+        self.report(pack(report)?, report.made).await
     }
 
-    /// Ships the bytes of a report that [`pack`] made, now or earlier.
-    pub async fn report(&self, packed: Bytes) -> Result<Accepted, Error> {
+    /// Ships the bytes of a report that [`pack`] made, now or earlier. `sent` is the time now, by the sender's clock.
+    ///
+    /// [`Error::verdict`] says what becomes of it when it was not accepted.
+    pub async fn report(&self, packed: Bytes, sent: Timestamp) -> Result<Accepted, Error> {
         let path = "/api/v1/reports";
         let request = Request::post(path)
+            .header(SENT, sent.as_micros())
             .header(header::CONTENT_TYPE, "application/x-protobuf")
             .header(header::CONTENT_ENCODING, "zstd")
             .body(packed);
@@ -138,7 +153,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(self.refusal(path, response).await);
         }
-        let bytes = self.collect(response.into_body()).await?;
+        let bytes = self.collect(response.into_body(), ANSWER_BYTES).await?;
         serde_json::from_slice(&bytes).map_err(|e| Error::Malformed { path: path.into(), why: e.to_string() })
     }
 
@@ -147,27 +162,30 @@ impl Client {
         self.transport.send(request).await
     }
 
-    /// What a status other than success means: the problem in the body, or the status itself.
+    /// What a status other than success means: the problem in the body, or else the status itself.
     async fn refusal(&self, path: &str, response: http::Response<Body>) -> Error {
-        let status = response.status();
-        let bytes = match self.collect(response.into_body()).await {
-            Ok(bytes) => bytes,
-            Err(e) => return e,
-        };
-        match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => Error::Problem(Box::new(problem)),
-            Err(_) => Error::Malformed { path: path.into(), why: format!("status {status} without a problem in it") },
+        let status = response.status().as_u16();
+        let retry_after_s = retry_after(response.headers());
+        let page = self.collect(response.into_body(), REFUSAL_BYTES).await.unwrap_or_default();
+        match serde_json::from_slice::<Problem>(&page) {
+            Ok(mut problem) => {
+                // The status line is what everybody in between went by.
+                problem.status = status;
+                problem.retry_after_s = problem.retry_after_s.or(retry_after_s);
+                Error::Problem(Box::new(problem))
+            }
+            Err(_) => Error::Status { path: path.into(), status, retry_after_s },
         }
     }
 
-    async fn collect(&self, mut body: Body) -> Result<Vec<u8>, Error> {
+    async fn collect(&self, mut body: Body, limit: usize) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame =
-                frame.map_err(|e| Error::Unreachable { target: self.target().to_owned(), why: e.to_string() })?;
+                frame.map_err(|e| Error::Interrupted { target: self.target().to_owned(), why: e.to_string() })?;
             let Ok(data) = frame.into_data() else { continue };
-            if out.len() + data.len() > ANSWER_BYTES {
-                return Err(Error::TooLarge { what: "the answer", limit: ANSWER_BYTES });
+            if out.len() + data.len() > limit {
+                return Err(Error::TooLarge { what: ANSWER, limit });
             }
             out.extend_from_slice(&data);
         }
@@ -184,4 +202,44 @@ impl fmt::Debug for Client {
 fn path_with(query: &impl serde::Serialize, path: &str) -> Result<String, Error> {
     let query = encode::query(query).map_err(|e| Error::Malformed { path: path.into(), why: e.to_string() })?;
     Ok(format!("{path}{query}"))
+}
+
+/// Seconds that the answer asks to wait. A date is counted from the answer's own, so that nobody's clock matters.
+///
+/// Source: RFC 9110, 10.2.3.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let wanted = text(header::RETRY_AFTER)?;
+    wanted.parse().ok().or_else(|| {
+        let until = httpdate::parse_http_date(wanted).ok()?;
+        let from = httpdate::parse_http_date(text(header::DATE)?).ok()?;
+        Some(until.duration_since(from).map_or(0, |d| d.as_secs()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_are_asked_for() {
+        let date = Some("Mon, 12 Jan 2026 08:30:00 GMT");
+        for (wanted, date, want) in [
+            (Some("120"), None, Some(120)),
+            (Some(" 1 "), None, Some(1)),
+            (Some("Mon, 12 Jan 2026 08:31:30 GMT"), date, Some(90)),
+            (Some("Monday, 12-Jan-26 08:31:30 GMT"), date, Some(90)),
+            (Some("Mon, 12 Jan 2026 08:29:00 GMT"), date, Some(0)),
+            (Some("Mon, 12 Jan 2026 08:31:30 GMT"), None, None),
+            (Some("-5"), date, None),
+            (Some("soon"), date, None),
+            (None, date, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::RETRY_AFTER, wanted), (header::DATE, date)] {
+                headers.extend(value.map(|v| (name, http::HeaderValue::from_static(v))));
+            }
+            assert_eq!(retry_after(&headers), want, "{wanted:?}");
+        }
+    }
 }

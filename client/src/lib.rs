@@ -13,8 +13,8 @@ mod live;
 mod sse;
 mod transport;
 
-pub use client::{ANSWER_BYTES, Client, pack};
-pub use error::Error;
+pub use client::{ANSWER_BYTES, Client, SENT, pack};
+pub use error::{Error, RETRY_AFTER, Verdict};
 pub use io::Http;
 pub use live::Live;
 pub use transport::{Answering, Body, BoxError, Transport};

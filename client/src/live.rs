@@ -31,7 +31,7 @@ pub(crate) fn live(body: Body, target: String) -> Live {
                         sse.push(&bytes);
                     }
                 }
-                Err(why) => return Some((Err(Error::Unreachable { target, why: why.to_string() }), None)),
+                Err(why) => return Some((Err(Error::Interrupted { target, why: why.to_string() }), None)),
             }
         }
     }))

@@ -20,7 +20,7 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Er
 pub trait Transport: Send + Sync {
     /// Sends a request whose URI is a path with an optional query (`/api/v1/status`).
     ///
-    /// Ends when the head of the answer is there. Fails with [`Error::Unreachable`] when no answer comes; an answer of any
+    /// Ends when the head of the answer is there. Fails with [`Error::Unreachable`] or [`Error::Interrupted`] when no answer comes; an answer of any
     /// status is a success here.
     fn send(&self, request: http::Request<Bytes>) -> Answering;
 

@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{StreamExt as _, stream};
-use pitot_client::{Client, Error};
+use pitot_client::{Client, Error, SENT, Verdict};
 use pitot_model::{
     AgentId, Coverage, Report, TimeRange, Timestamp, Window,
     api::{Accepted, AnomalyQuery, LiveEvent, Problem, Row, Table, TableQuery, Totals},
@@ -25,6 +25,7 @@ async fn reports_arrive_packed_and_whole() {
     let report = Report {
         agent: AgentId { name: "web-1".into(), incarnation: 1 },
         sequence: 7,
+        made: Timestamp::from_secs(5),
         windows: vec![window],
         ..Report::default()
     };
@@ -37,6 +38,7 @@ async fn reports_arrive_packed_and_whole() {
 
 async fn accept(headers: HeaderMap, body: Bytes) -> Json<Accepted> {
     assert_eq!(headers.get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes), Some(&b"zstd"[..]));
+    assert_eq!(headers.get(SENT).map(header::HeaderValue::as_bytes), Some(&b"5000000"[..]));
     let plain = zstd::stream::decode_all(&body[..]).expect("zstd");
     let report = wire::decode_report(&plain).expect("a report");
     Json(Accepted {
@@ -99,10 +101,37 @@ async fn refusals_say_why() {
 
     let refused = client.anomalies(&AnomalyQuery::default()).await.expect_err("a refusal");
     assert_eq!(refused.to_string(), "`duration:` cannot be asked of anomalies (status 400)");
-    assert!(!refused.is_temporary());
+    assert_eq!(refused.verdict(), Verdict::Never);
     let gone = client.anomaly("a/b?c").await.expect_err("not found");
-    assert!(matches!(&gone, Error::Malformed { path, why } if path.ends_with("a%2Fb%3Fc") && why.contains("404")));
+    assert!(matches!(&gone, Error::Status { path, status: 404, .. } if path.ends_with("a%2Fb%3Fc")));
     assert!(matches!(client.agents().await, Err(Error::Malformed { .. })));
+}
+
+#[tokio::test]
+async fn pages_of_proxies_are_told_by_their_status() {
+    let page = |status: u16| async move {
+        let status = StatusCode::from_u16(status).expect("a status");
+        (status, [(header::RETRY_AFTER, "7")], Body::from(vec![b'<'; 1 << 20]))
+    };
+    let app =
+        Router::new().route("/api/v1/reports", post(move || page(502))).route("/api/v1/status", get(move || page(413)));
+    let client = serve(app).await;
+    let away = client.report(Bytes::from_static(b"packed"), Timestamp::EPOCH).await.expect_err("away");
+    assert_eq!((away.verdict(), away.retry_after()), (Verdict::Again, Some(Duration::from_secs(7))), "{away}");
+    assert_eq!(client.status().await.expect_err("too large").verdict(), Verdict::Wait);
+}
+
+#[tokio::test]
+async fn reports_whose_answer_breaks_off_may_be_stored() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+    });
+    let client = Client::connect(&url).expect("a good URL");
+    let error = client.report(Bytes::from_static(b"packed"), Timestamp::EPOCH).await.expect_err("no answer");
+    assert!(matches!(error, Error::Interrupted { .. }) && error.may_have_arrived(), "{error}");
 }
 
 #[tokio::test]
@@ -119,7 +148,7 @@ async fn nobody_there_is_told_with_what_to_do() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let error = Client::connect(&url).expect("a good URL").status().await.expect_err("nobody");
-    assert!(error.is_temporary());
+    assert_eq!((error.verdict(), error.may_have_arrived()), (Verdict::Again, false));
     let text = error.to_string();
     assert!(text.contains("onnection refused") && text.contains("pitot collector"), "{text}");
 }

@@ -220,9 +220,9 @@ impl App {
         }
         self.is_waiting = false;
         self.took = self.now.since(self.asked_at);
-        let unreachable = answers.iter().find_map(|(_, a)| match a {
-            Err(e @ Error::Unreachable { why, .. }) => Some((why.clone(), e.to_string())),
-            _ => None,
+        let unreachable = answers.iter().find_map(|(_, a)| {
+            let error = a.as_ref().err()?;
+            Some((error.away()?.to_owned(), error.to_string()))
         });
         for (slot, answer) in answers {
             self.snapshot.store(batch, slot, answer);

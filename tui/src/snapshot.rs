@@ -35,7 +35,7 @@ impl Snapshot {
         entry.batch = batch;
         match answer {
             Ok(answer) => (entry.answer, entry.refusal) = (Some(answer), None),
-            Err(Error::Unreachable { .. }) => {}
+            Err(error) if error.away().is_some() => {}
             Err(error) => entry.refusal = Some(error.to_string()),
         }
         if self.entries.len() > SLOTS

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use pitot_client::Client;
+use pitot_client::{Client, Verdict};
 use pitot_model::{AgentId, Coverage, Gauges, Offset, Reason, Report, TimeRange, Timestamp};
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -142,12 +142,12 @@ async fn ship(mut queue: mpsc::Receiver<Report>, client: Client) -> u64 {
         };
         let mut wait = Duration::from_millis(200);
         loop {
-            match client.report(packed.clone()).await {
+            match client.report(packed.clone(), now()).await {
                 Ok(_) => {
                     taken += 1;
                     break;
                 }
-                Err(error) if error.is_temporary() => {
+                Err(error) if error.verdict() != Verdict::Never => {
                     warn!(%error, retry_in_ms = wait.as_millis() as u64, "report not taken");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(10));

@@ -77,12 +77,15 @@ impl Transport for Http {
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
             head.uri = absolute?;
-            let unreachable = |why: String| Error::Unreachable { target: target.clone(), why };
+            let interrupted = |why: String| Error::Interrupted { target: target.clone(), why };
             let sent = client.request(Request::from_parts(head, Full::new(body)));
             let response = tokio::time::timeout(HEAD, sent)
                 .await
-                .map_err(|_| unreachable(format!("no answer within {HEAD:?}")))?
-                .map_err(|e| unreachable(innermost(&e)))?;
+                .map_err(|_| interrupted(format!("no answer within {HEAD:?}")))?
+                .map_err(|e| match (e.is_connect(), innermost(&e)) {
+                    (true, why) => Error::Unreachable { target: target.clone(), why },
+                    (false, why) => interrupted(why),
+                })?;
             Ok(response.map(impatient))
         })
     }
