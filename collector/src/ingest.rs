@@ -4,7 +4,7 @@
 //! A refused report is refused whole: the agent counts its transactions as lost, so nothing is half in. 4xx but 429 means
 //! that sending it again will not help.
 
-use std::{io::Read, time::Duration};
+use std::{borrow::Cow, io::Read, time::Duration};
 
 use pitot_model::{
     Report, Timestamp,
@@ -130,13 +130,19 @@ impl Refusal {
 
 /// Decompresses within [`budget::REPORT_PLAIN_BYTES`] and decodes.
 pub fn decode(body: &[u8], encoding: Encoding) -> Result<Report, Refusal> {
+    decode_sized(body, encoding).map(|(report, _)| report)
+}
+
+/// As [`decode`], with the number of bytes after decompression.
+pub(crate) fn decode_sized(body: &[u8], encoding: Encoding) -> Result<(Report, usize), Refusal> {
     if body.len() > budget::REPORT_BYTES {
         return Err(Refusal::TooLarge);
     }
-    let report = match encoding {
-        Encoding::Plain => wire::decode_report(body),
-        Encoding::Zstd => wire::decode_report(&decompress(body)?),
+    let plain = match encoding {
+        Encoding::Plain => Cow::Borrowed(body),
+        Encoding::Zstd => Cow::Owned(decompress(body)?),
     };
+    let report = wire::decode_report(&plain).map(|report| (report, plain.len()));
     report.map_err(|e| match e {
         WireError::Newer(_) => Refusal::Newer(e),
         WireError::TooMany { .. } => Refusal::TooMany(e),

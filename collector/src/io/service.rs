@@ -11,6 +11,7 @@
 
 mod config;
 mod core;
+mod owner;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,9 @@ use pitot_model::{
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast, oneshot, watch};
 
 pub use self::config::{Config, OpenError};
+pub use self::core::ReconfigureError;
 pub(crate) use self::core::Core;
+use self::owner::{Ask, Job, own};
 use crate::{
     ingest::{self, Encoding},
     io::{
@@ -43,9 +46,15 @@ use crate::{
 /// Questions and reports that wait for the owner thread at a time; further ones wait for their turn before that.
 const JOBS: usize = 64;
 
-/// Reports that are decompressed and decoded at a time, and wait to be stored: bounds the memory that they take to a few
-/// times their greatest size.
+/// Reports that are decompressed and decoded at a time; one larger than [`SMALL`] keeps its place until it is stored.
+/// Bounds the memory that they take to a few times their greatest size.
 const DECODERS: usize = 2;
+
+/// Bytes of a report, decompressed, that most have. So small ones can wait together for one write through to the disk.
+const SMALL: usize = 128 << 10;
+
+/// Reports that are decoded, or decoded and not yet stored, at a time.
+const DECODED: usize = 64;
 
 /// Bytes of bodies in memory at a time, beyond [`BODY_FREE`] of each; a body that would need more is refused with 503.
 const BODIES: usize = 128 << 20;
@@ -57,21 +66,11 @@ pub(crate) const BODY_FREE: usize = 64 << 10;
 /// Bodies that are read at a time; further ones wait.
 const READERS: usize = 1_024;
 
-/// How often the owner thread looks at the clock when nothing happens.
-const TICK: Duration = Duration::from_millis(250);
-
 /// Events that a slow reader of the live stream may lag behind; older ones are left out for it.
 const LIVE: usize = 256;
 
 /// How long connections may take to end once a stop was asked for.
 const STOP: Duration = Duration::from_secs(10);
-
-type Ask = Box<dyn FnOnce(&mut Core) + Send>;
-
-enum Job {
-    Ask(Ask),
-    Stop(oneshot::Sender<()>),
-}
 
 /// A handle to a running collector; clones are the same collector. It stops by [`Collector::close`], or when the last
 /// handle is dropped.
@@ -83,7 +82,8 @@ pub struct Collector {
 struct Shared {
     jobs: mpsc::SyncSender<Job>,
     turns: Arc<Semaphore>,
-    decoders: Semaphore,
+    decoders: Arc<Semaphore>,
+    decoded: Arc<Semaphore>,
     readers: Semaphore,
     bodies: Semaphore,
     live: broadcast::Sender<LiveEvent>,
@@ -119,37 +119,11 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
             told.send_replace(Some(cause));
         })
         .map_err(OpenError::Thread)?;
-    let (turns, decoders) = (Arc::new(Semaphore::new(JOBS)), Semaphore::new(DECODERS));
+    let [turns, decoders, decoded] = [JOBS, DECODERS, DECODED].map(|n| Arc::new(Semaphore::new(n)));
     let (readers, bodies) = (Semaphore::new(READERS), Semaphore::new(BODIES));
-    let shared =
-        Shared { jobs, turns, decoders, readers, bodies, live, closing: watch::Sender::new(false), fatal, clock };
+    let closing = watch::Sender::new(false);
+    let shared = Shared { jobs, turns, decoders, decoded, readers, bodies, live, closing, fatal, clock };
     Ok(Collector { shared: Arc::new(shared) })
-}
-
-/// The life of the owner thread; an error is why it cannot go on.
-fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) -> Result<(), String> {
-    let mut next = clock();
-    loop {
-        match inbox.recv_timeout(TICK) {
-            Ok(Job::Ask(ask)) => ask(&mut core),
-            Ok(Job::Stop(done)) => {
-                core.close(clock());
-                let _ = done.send(());
-                return Ok(());
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                core.close(clock());
-                return Ok(());
-            }
-        }
-        let now = clock();
-        // A clock that was set back must not stop the ticks until it has caught up.
-        if now >= next || now + TICK < next {
-            core.tick(now)?;
-            next = now + TICK;
-        }
-    }
 }
 
 impl Collector {
@@ -190,18 +164,19 @@ impl Collector {
 
     /// Takes the bytes of a report.
     pub async fn ingest_bytes(&self, body: Bytes, encoding: Encoding) -> Result<Accepted, Problem> {
-        let turn = self.shared.decoders.acquire().await.map_err(|_| stopped())?;
-        let decoded = tokio::task::spawn_blocking(move || ingest::decode(&body, encoding)).await;
-        let answer = match decoded.map_err(|_| broken())? {
-            Ok(report) => self.ingest(report).await,
+        let place = self.shared.decoded.clone().acquire_owned().await.map_err(|_| stopped())?;
+        let turn = self.shared.decoders.clone().acquire_owned().await.map_err(|_| stopped())?;
+        let decoded = tokio::task::spawn_blocking(move || ingest::decode_sized(&body, encoding)).await;
+        match decoded.map_err(|_| broken())? {
+            Ok((report, n_bytes)) => {
+                let turn = Some(turn).filter(|_| n_bytes > SMALL);
+                self.take(report, (place, turn)).await
+            }
             Err(refusal) => {
                 self.ask(|core, _| core.refuse()).await?;
                 Err(refusal.problem())
             }
-        };
-        // Decoded reports that wait are bounded as well.
-        drop(turn);
-        answer
+        }
     }
 
     /// A turn to read a body.
@@ -216,7 +191,17 @@ impl Collector {
 
     /// Takes a report that was never bytes.
     pub async fn ingest(&self, report: Report) -> Result<Accepted, Problem> {
-        self.ask(move |core, now| core.ingest(report, now)).await?
+        self.take(report, ()).await
+    }
+
+    /// Takes a report, and gives back its place when it is stored. It is acknowledged when it is on disk.
+    async fn take(&self, report: Report, place: impl Send + 'static) -> Result<Accepted, Problem> {
+        let take = move |core: &mut Core, now| {
+            let answer = core.ingest(report, now);
+            drop(place);
+            answer
+        };
+        self.submit(take, Result::is_ok).await?
     }
 
     /// Stops intake, brings everything to disk and ends the owner thread. Other handles answer 503 from then on.
@@ -233,19 +218,34 @@ impl Collector {
         &self,
         what: impl FnOnce(&mut Core, Timestamp) -> R + Send + 'static,
     ) -> Result<R, Problem> {
+        self.submit(what, |_| false).await
+    }
+
+    /// As [`Collector::ask`]; an answer that `must_last` is given once everything that was stored is on disk.
+    async fn submit<R: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Core, Timestamp) -> R + Send + 'static,
+        must_last: fn(&R) -> bool,
+    ) -> Result<R, Problem> {
         let turn = self.shared.turns.clone().acquire_owned().await.map_err(|_| stopped())?;
         let (reply, answer) = oneshot::channel();
         let clock = self.shared.clock.clone();
         let ask: Ask = Box::new(move |core| {
+            let _turn = turn;
             // A caller that went away needs no answer, and a report that it did not see stored comes again.
-            if !reply.is_closed() {
-                let answer = catch_unwind(AssertUnwindSafe(|| what(core, clock())));
-                if answer.is_err() {
-                    core.panicked();
-                }
-                let _ = reply.send(answer.map_err(|_| broken()));
+            if reply.is_closed() {
+                return None;
             }
-            drop(turn);
+            let answer = catch_unwind(AssertUnwindSafe(|| what(core, clock())));
+            if answer.is_err() {
+                core.panicked();
+            }
+            let answer = answer.map_err(|_| broken());
+            if !answer.as_ref().is_ok_and(must_last) {
+                let _ = reply.send(answer);
+                return None;
+            }
+            Some(Box::new(move |synced| drop(reply.send(synced.and(answer)))))
         });
         self.shared.jobs.try_send(Job::Ask(ask)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?

@@ -2,6 +2,8 @@
 //!
 //! In: reports, questions and ticks, one at a time. Out: answers, live events. Time comes in.
 
+mod reconfigure;
+
 use std::{path::PathBuf, time::Duration};
 
 use pitot_model::{
@@ -10,6 +12,7 @@ use pitot_model::{
 };
 use tokio::sync::broadcast;
 
+pub use self::reconfigure::ReconfigureError;
 use super::{Config, OpenError, record::Record};
 use crate::{
     alert::{AlertStats, Router},
@@ -24,7 +27,7 @@ use crate::{
 /// An agent that was seen within this time is expected to ship more; the watermark waits for it.
 const AGENT_LIVE: Duration = Duration::from_secs(60);
 
-/// Time between two writes through to the disk: what a power cut may take.
+/// Time between two writes through to the disk of what nobody waits for.
 const PERSIST: Duration = Duration::from_secs(1);
 
 /// Time between two rounds of rolling up, unless more than [`WAITING`] deltas wait.
@@ -157,6 +160,19 @@ impl Core {
     pub(super) fn panicked(&mut self) {
         self.metrics.panicked();
         tracing::error!("a request panicked and was answered with 500; this is a bug of pitot, please report it");
+    }
+
+    /// Brings to the disk what was stored since the last time; an error is for those whose reports it was.
+    pub(super) fn sync(&mut self, now: Timestamp) -> Result<(), Problem> {
+        if !self.due.is_dirty {
+            return Ok(());
+        }
+        self.store.persist().map_err(|e| {
+            self.fail(&e);
+            unavailable(e.to_string())
+        })?;
+        (self.due.persist, self.due.is_dirty) = (now, false);
+        Ok(())
     }
 
     /// Time has passed. An error says why nothing can go on.
@@ -387,6 +403,9 @@ mod tests {
     impl Store for Poisoned {
         fn levels(&self) -> &Levels {
             self.0.levels()
+        }
+        fn set_levels(&mut self, levels: Levels) {
+            self.0.set_levels(levels);
         }
         fn append(&mut self, _: &Report, _: Timestamp) -> Result<Appended, StoreError> {
             Err(StoreError::Full)
