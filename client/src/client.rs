@@ -28,6 +28,9 @@ const REFUSAL_BYTES: usize = 64 << 10;
 /// The collector tells the sender's clock skew by it, and how long the report was kept.
 pub const SENT: &str = "pitot-sent";
 
+/// Header of a report: id of the store that is meant.
+pub const STORE: &str = "pitot-store";
+
 /// What [`Error::TooLarge`] is about.
 pub(crate) const REPORT: &str = "the report";
 pub(crate) const ANSWER: &str = "the answer";
@@ -77,20 +80,25 @@ impl Client {
 
     /// Ships a report in the moment when it was made.
     pub async fn ship(&self, report: &Report) -> Result<Accepted, Error> {
-        self.report(pack(report)?, report.made).await
+        self.report(pack(report)?, report.made, "").await
     }
 
     /// Ships the bytes of a report that [`pack`] made, now or earlier. `sent` is the time now, by the sender's clock.
     ///
+    /// `store` is the id of the one that is meant, as [`Accepted::store`] told it; empty for any. A collector that keeps
+    /// another refuses with 421, and has not looked at the report.
+    ///
     /// [`Error::verdict`] says what becomes of it when it was not accepted.
-    pub async fn report(&self, packed: Bytes, sent: Timestamp) -> Result<Accepted, Error> {
+    pub async fn report(&self, packed: Bytes, sent: Timestamp, store: &str) -> Result<Accepted, Error> {
         let path = "/api/v1/reports";
-        let request = Request::post(path)
+        let mut request = Request::post(path)
             .header(SENT, sent.as_micros())
             .header(header::CONTENT_TYPE, "application/x-protobuf")
-            .header(header::CONTENT_ENCODING, "zstd")
-            .body(packed);
-        self.answer(path, request).await
+            .header(header::CONTENT_ENCODING, "zstd");
+        if !store.is_empty() {
+            request = request.header(STORE, store);
+        }
+        self.answer(path, request.body(packed)).await
     }
 
     /// Rows by service, route, consumer and so on.

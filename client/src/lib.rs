@@ -13,7 +13,7 @@ mod live;
 mod sse;
 mod transport;
 
-pub use client::{ANSWER_BYTES, Client, SENT, pack};
+pub use client::{ANSWER_BYTES, Client, SENT, STORE, pack};
 pub use error::{Error, RETRY_AFTER, Verdict};
 pub use io::Http;
 pub use live::Live;

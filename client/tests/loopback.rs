@@ -116,7 +116,7 @@ async fn pages_of_proxies_are_told_by_their_status() {
     let app =
         Router::new().route("/api/v1/reports", post(move || page(502))).route("/api/v1/status", get(move || page(413)));
     let client = serve(app).await;
-    let away = client.report(Bytes::from_static(b"packed"), Timestamp::EPOCH).await.expect_err("away");
+    let away = client.report(Bytes::from_static(b"packed"), Timestamp::EPOCH, "").await.expect_err("away");
     assert_eq!((away.verdict(), away.retry_after()), (Verdict::Again, Some(Duration::from_secs(7))), "{away}");
     assert_eq!(client.status().await.expect_err("too large").verdict(), Verdict::Wait);
 }
@@ -130,7 +130,7 @@ async fn reports_whose_answer_breaks_off_may_be_stored() {
         let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
     });
     let client = Client::connect(&url).expect("a good URL");
-    let error = client.report(Bytes::from_static(b"packed"), Timestamp::EPOCH).await.expect_err("no answer");
+    let error = client.report(Bytes::from_static(b"packed"), Timestamp::EPOCH, "").await.expect_err("no answer");
     assert!(matches!(error, Error::Interrupted { .. }) && error.may_have_arrived(), "{error}");
 }
 

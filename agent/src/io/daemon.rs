@@ -142,7 +142,7 @@ async fn ship(mut queue: mpsc::Receiver<Report>, client: Client) -> u64 {
         };
         let mut wait = Duration::from_millis(200);
         loop {
-            match client.report(packed.clone(), now()).await {
+            match client.report(packed.clone(), now(), "").await {
                 Ok(_) => {
                     taken += 1;
                     break;
