@@ -124,6 +124,21 @@ impl Router {
         })
     }
 
+    /// Other receivers from now on. One that keeps its name keeps what it was told; what another was to be told goes with
+    /// it.
+    pub fn reconfigure(&mut self, config: &AlertConfig) -> Result<(), AlertError> {
+        let receivers = config.receivers()?;
+        let place = |i: usize| receivers.iter().position(|r| r.name == self.receivers[i].name);
+        let moved: Vec<Option<usize>> = (0..self.receivers.len()).map(place).collect();
+        let key = |(i, id): (usize, String)| moved[i].map(|i| (i, id));
+        self.told = std::mem::take(&mut self.told).into_iter().filter_map(|(k, told)| Some((key(k)?, told))).collect();
+        self.ready = std::mem::take(&mut self.ready).into_iter().filter_map(key).collect();
+        let flying = std::mem::take(&mut self.flying).into_iter();
+        self.flying = flying.filter_map(|(id, f)| Some((id, Flight { key: key(f.key)?, ..f }))).collect();
+        (self.receivers, self.max_pending) = (receivers, config.max_pending);
+        Ok(())
+    }
+
     /// An anomaly that was open before a restart: webhooks know it already and will be told when it is over.
     pub fn resume(&mut self, anomaly: &Anomaly) {
         for i in self.matching(anomaly) {

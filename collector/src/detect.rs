@@ -101,6 +101,11 @@ impl Detector {
         Self { config, ..Self::default() }
     }
 
+    /// Other settings from the next window on; what was learnt stays.
+    pub fn reconfigure(&mut self, config: DetectConfig) {
+        self.config = config;
+    }
+
     /// Continues anomalies that were open before a restart; others are ignored.
     pub fn restore(&mut self, anomalies: Vec<Anomaly>) {
         for anomaly in anomalies.into_iter().filter(|a| a.state == pitot_model::api::State::Open) {

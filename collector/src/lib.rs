@@ -20,5 +20,5 @@ pub mod search;
 pub mod store;
 
 pub use ingest::Encoding;
-pub use io::service::{Collector, Config, OpenError, open};
+pub use io::service::{Collector, Config, OpenError, ReconfigureError, open};
 pub use store::Retention;

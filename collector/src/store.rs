@@ -27,6 +27,9 @@ pub trait Store: Send {
     /// The levels of detail, finest first.
     fn levels(&self) -> &Levels;
 
+    /// Keeps each level as long as these say, from the next [`Store::forget`] on. Levels of other widths are not taken.
+    fn set_levels(&mut self, levels: Levels);
+
     /// Stores a report whole or not at all: its windows, coverage, aliases and its place in the agent's sequence.
     /// A report that was stored before changes nothing. Windows must fit into slots of the finest level.
     fn append(&mut self, report: &Report, now: Timestamp) -> Result<Appended, StoreError>;

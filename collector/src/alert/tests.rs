@@ -182,3 +182,27 @@ fn beyond_the_budget_new_ones_are_dropped_and_counted() {
     assert_eq!(statuses(&deliver(&mut r, &Ok(()))), ["resolved warning"]);
     assert_eq!(r.stats().dropped, 4, "there is room once the end is taken");
 }
+
+#[test]
+fn other_receivers_and_what_was_told() {
+    let config = |names: &[&str]| {
+        let receiver = |n: &&str| format!(r#"{{"name": "{n}", "kind": "webhook", "url": "http://h:1/{n}"}}"#);
+        let text = format!(r#"{{"receivers": [{}]}}"#, names.iter().map(receiver).collect::<Vec<_>>().join(","));
+        serde_json::from_str::<AlertConfig>(&text).expect("valid")
+    };
+    let mut r = Router::new(&config(&["a", "b"]), 7).expect("valid");
+    let names = |sent: Vec<(Notification, Value)>| sent.into_iter().map(|(n, _)| n.receiver).collect::<Vec<_>>();
+    r.tick(at(0));
+    r.push(&anomaly(Severity::Warning, State::Open));
+    let flying = r.poll().expect("to a");
+    r.reconfigure(&config(&["b", "a"])).expect("taken");
+    r.done(flying.id, &Ok(()));
+    assert_eq!(names(deliver(&mut r, &Ok(()))), ["b"], "a has it, whatever its place");
+
+    r.reconfigure(&config(&["c", "a"])).expect("taken");
+    r.push(&anomaly(Severity::Warning, State::Open));
+    assert_eq!(names(deliver(&mut r, &Ok(()))), ["c"], "a new one is told what goes on");
+    r.push(&anomaly(Severity::Warning, State::Resolved));
+    assert_eq!(names(deliver(&mut r, &Ok(()))), ["c", "a"], "b is gone");
+    assert!(r.reconfigure(&config(&["a", "a"])).is_err());
+}

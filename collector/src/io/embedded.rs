@@ -147,6 +147,12 @@ impl Store for Embedded {
         &self.levels
     }
 
+    fn set_levels(&mut self, levels: Levels) {
+        if levels.has_widths_of(&self.levels) {
+            self.levels = levels;
+        }
+    }
+
     fn append(&mut self, report: &Report, now: Timestamp) -> Result<Appended, StoreError> {
         let admitted = self.ledger.admit(&report.agent, report.sequence);
         if admitted != Appended::Stored {

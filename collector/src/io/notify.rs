@@ -21,10 +21,14 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use pitot_model::api::Anomaly;
-use tokio::{sync::mpsc, task::JoinSet, time};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time,
+};
 
 use crate::{
-    alert::{AlertStats, Failure, Notification, Router},
+    alert::{AlertConfig, AlertStats, Failure, Notification, Router},
     io::clock::Clock,
 };
 
@@ -42,6 +46,8 @@ const IDLE: Duration = Duration::from_secs(60);
 /// A running notifier.
 pub struct Notifier {
     inbox: Option<mpsc::Sender<Anomaly>>,
+    /// The receivers as they were last changed.
+    config: watch::Sender<AlertConfig>,
     thread: Option<thread::JoinHandle<()>>,
     stats: Arc<Mutex<AlertStats>>,
     overflow: AtomicU64,
@@ -51,13 +57,14 @@ impl Notifier {
     /// Starts the thread. `router` knows already what was open before.
     pub fn start(router: Router, clock: Clock) -> std::io::Result<Self> {
         let (inbox, anomalies) = mpsc::channel(INBOX);
+        let (config, configs) = watch::channel(AlertConfig::default());
         let stats = Arc::new(Mutex::new(AlertStats::default()));
         let shared = stats.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new()
             .name("notify".into())
-            .spawn(move || runtime.block_on(drive(router, anomalies, &clock, &shared)))?;
-        Ok(Self { inbox: Some(inbox), thread: Some(thread), stats, overflow: AtomicU64::new(0) })
+            .spawn(move || runtime.block_on(drive(router, anomalies, configs, &clock, &shared)))?;
+        Ok(Self { inbox: Some(inbox), config, thread: Some(thread), stats, overflow: AtomicU64::new(0) })
     }
 
     /// Tells of an anomaly that is new or has changed. Never waits.
@@ -66,6 +73,11 @@ impl Notifier {
         if !is_taken {
             self.overflow.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Other receivers from now on; the configuration must be a valid one.
+    pub fn reconfigure(&self, config: AlertConfig) {
+        self.config.send_replace(config);
     }
 
     /// What happened so far.
@@ -96,7 +108,13 @@ impl Drop for Notifier {
 }
 
 /// Moves anomalies, time and answers into the router, and notifications out, until the inbox is closed.
-async fn drive(mut router: Router, mut anomalies: mpsc::Receiver<Anomaly>, clock: &Clock, stats: &Mutex<AlertStats>) {
+async fn drive(
+    mut router: Router,
+    mut anomalies: mpsc::Receiver<Anomaly>,
+    mut configs: watch::Receiver<AlertConfig>,
+    clock: &Clock,
+    stats: &Mutex<AlertStats>,
+) {
     let client: Post = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let mut flying = JoinSet::new();
     let mut is_open = true;
@@ -121,6 +139,11 @@ async fn drive(mut router: Router, mut anomalies: mpsc::Receiver<Anomaly>, clock
                     last = Some(time::Instant::now() + LAST);
                 }
             },
+            Ok(()) = configs.changed(), if is_open => {
+                if let Err(error) = router.reconfigure(&configs.borrow_and_update()) {
+                    tracing::error!(%error, "receivers of alerts stay as they are");
+                }
+            }
             Some(result) = flying.join_next() => match result {
                 Ok((id, result)) => router.done(id, &result),
                 Err(error) => tracing::error!(%error, "notification lost"),

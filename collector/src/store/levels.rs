@@ -121,6 +121,11 @@ impl Levels {
         keep.map(|keep| (now - keep).floor(width))
     }
 
+    /// Whether the slots are as wide as those of others.
+    pub fn has_widths_of(&self, others: &Self) -> bool {
+        self.0.iter().map(|l| l.width).eq(others.0.iter().map(|l| l.width))
+    }
+
     /// The widths, for people and for the mark in the store: `10.0s, 1m00s, 10m00s, 1h00m`.
     pub fn describe(&self) -> String {
         self.0.iter().map(|l| show_duration(l.width)).collect::<Vec<_>>().join(", ")
