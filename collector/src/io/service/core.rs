@@ -3,6 +3,8 @@
 //! In: reports, questions and ticks, one at a time. Out: answers, live events. Time comes in.
 
 mod reconfigure;
+#[cfg(test)]
+mod tests;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -385,101 +387,4 @@ fn is_due(last: Timestamp, now: Timestamp, every: Duration) -> bool {
 fn unavailable(detail: String) -> Problem {
     let (kind, title) = ("/problems/store".into(), "the store cannot be used".into());
     Problem { kind, title, status: 503, detail, at: None, retry_after_s: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use pitot_model::{Coverage, TimeRange, Window, api::StoreStats};
-
-    use super::*;
-    use crate::store::{
-        Cube, Ledger,
-        contract::{at, report},
-    };
-
-    /// An engine that failed once.
-    struct Poisoned(Embedded);
-
-    impl Store for Poisoned {
-        fn levels(&self) -> &Levels {
-            self.0.levels()
-        }
-        fn set_levels(&mut self, levels: Levels) {
-            self.0.set_levels(levels);
-        }
-        fn append(&mut self, _: &Report, _: Timestamp) -> Result<Appended, StoreError> {
-            Err(StoreError::Full)
-        }
-        fn scan(&self, _: Cube, _: usize, _: TimeRange, _: &mut dyn FnMut(&Window)) -> Result<(), StoreError> {
-            Err(StoreError::Poisoned)
-        }
-        fn coverage(&self, _: usize, _: TimeRange) -> Result<Coverage, StoreError> {
-            Err(StoreError::Poisoned)
-        }
-        fn horizon(&self, level: usize) -> Timestamp {
-            self.0.horizon(level)
-        }
-        fn ledger(&self) -> &Ledger {
-            self.0.ledger()
-        }
-        fn roll_up(&mut self) -> Result<(), StoreError> {
-            Err(StoreError::Poisoned)
-        }
-        fn waiting(&self) -> usize {
-            self.0.waiting()
-        }
-        fn forget(&mut self, _: Timestamp) -> Result<u64, StoreError> {
-            Err(StoreError::Poisoned)
-        }
-        fn persist(&mut self) -> Result<(), StoreError> {
-            Err(StoreError::Poisoned)
-        }
-        fn newest(&self) -> Option<Timestamp> {
-            self.0.newest()
-        }
-        fn stats(&self) -> StoreStats {
-            self.0.stats()
-        }
-    }
-
-    #[test]
-    fn a_store_that_failed_is_opened_again_when_there_is_room() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let data = dir.path().join("data");
-        let config = Config { data: Some(data.clone()), ..Config::default() };
-        let clock: Clock = std::sync::Arc::new(|| at(100));
-        let (live, _) = broadcast::channel(4);
-        let mut core = Core::open(config, live, &clock).expect("opens");
-        core.ingest(report(1, &[(0, 3)]), at(100)).expect("stored");
-        let levels = core.store.levels().clone();
-        core.store = Box::new(Memory::new(levels.clone()));
-        core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
-
-        core.ingest(report(2, &[(0, 3)]), at(101)).expect_err("is full");
-        assert!(core.ready().is_err());
-        core.tick(at(102)).expect("goes on");
-        assert!(core.ingest(report(2, &[(0, 3)]), at(103)).is_err(), "it is not tried all the time");
-        core.tick(at(110)).expect("goes on");
-        assert!(core.ready().is_ok());
-        let stored = core.ingest(report(2, &[(0, 3)]), at(111)).expect("stored");
-        assert_eq!((stored.sequence, stored.duplicate), (2, false));
-    }
-
-    #[test]
-    fn a_store_that_cannot_be_opened_again_ends_the_process() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let data = dir.path().join("data");
-        let config = Config { data: Some(data.clone()), ..Config::default() };
-        let clock: Clock = std::sync::Arc::new(|| at(100));
-        let (live, _) = broadcast::channel(4);
-        let mut core = Core::open(config, live, &clock).expect("opens");
-        let levels = core.store.levels().clone();
-        let own = std::mem::replace(&mut core.store, Box::new(Memory::new(levels.clone())));
-        drop(own);
-        core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
-        core.ingest(report(1, &[(0, 3)]), at(101)).expect_err("is full");
-        std::fs::rename(data.join("store"), dir.path().join("away")).expect("moves");
-        let cause = core.tick(at(110)).expect_err("cannot go on");
-        assert!(cause.contains("cannot be opened again"), "{cause}");
-    }
 }
