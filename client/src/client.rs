@@ -15,7 +15,7 @@ use pitot_model::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{Body, Error, Http, Live, Transport, encode, live};
+use crate::{Access, Body, Error, Http, Live, Transport, encode, live};
 
 /// Bytes of one answer; a larger one is [`Error::TooLarge`] and not read to its end.
 pub const ANSWER_BYTES: usize = 64 << 20;
@@ -66,11 +66,18 @@ impl Client {
         Self { transport: Arc::new(transport) }
     }
 
-    /// A client over plain HTTP; `url` is `http://HOST:PORT` with an optional path in front of `/api`, or `HOST:PORT`.
+    /// A client without a token or certificate of its own; `url` is `http://HOST:PORT` or `https://HOST:PORT` with an
+    /// optional path in front of `/api`, or `HOST:PORT`.
     ///
     /// Only the URL is checked here; nothing is sent.
     pub fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self::new(Http::new(url)?))
+        Self::connect_with(url, &Access::default())
+    }
+
+    /// As [`Self::connect`], with what opens the door of the collector. The files are read here, and again after an
+    /// answer that says that a certificate or token will not do. Fails with [`Error::Access`] where a file is wrong.
+    pub fn connect_with(url: &str, access: &Access) -> Result<Self, Error> {
+        Ok(Self::new(Http::new(url, access)?))
     }
 
     /// Where the collector is, for people.

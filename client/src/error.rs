@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use pitot_model::api::Problem;
 
+use crate::client::REPORT;
+
 /// Longest wait that a collector can ask for; a longer one is cut to this.
 pub const RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -15,12 +17,28 @@ const NEWER: &str = "/problems/newer-report";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The address of the collector cannot be used; nothing was sent.
-    #[error("`{url}` is no address of a collector: {why}; use http://HOST:PORT")]
+    #[error("`{url}` is no address of a collector: {why}; use http://HOST:PORT or https://HOST:PORT")]
     Url {
         /// As given.
         url: String,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// A file with a certificate, a key or a token cannot be used; nothing was sent.
+    #[error("cannot use {what}: {why}")]
+    Access {
+        /// The file.
+        what: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// One side does not trust the other, or does not speak TLS; nothing of the request was read.
+    #[error("no secure connection to the collector at `{target}`: {why}")]
+    Tls {
+        /// Where it is.
+        target: String,
+        /// What does not fit, and what to do.
+        why: String,
     },
     /// No connection came about, so nothing was sent; trying again later may help.
     #[error("cannot reach the collector at `{target}`: {why}; is it running? start one with `pitot collector`")]
@@ -98,8 +116,9 @@ impl Error {
                 _ => Verdict::Never,
             },
             Self::Status { status: 408 | 425 | 429 | 500.., .. } => Verdict::Again,
-            Self::TooLarge { what: crate::client::REPORT, .. } => Verdict::Never,
-            Self::Status { .. } | Self::Url { .. } | Self::Malformed { .. } | Self::TooLarge { .. } => Verdict::Wait,
+            Self::TooLarge { what: REPORT, .. } => Verdict::Never,
+            Self::Status { .. } | Self::Malformed { .. } | Self::TooLarge { .. } => Verdict::Wait,
+            Self::Url { .. } | Self::Access { .. } | Self::Tls { .. } => Verdict::Wait,
         }
     }
 
@@ -116,16 +135,17 @@ impl Error {
     /// Whether what was sent may have reached a collector, and so may be stored there: `false` only when it surely did
     /// not.
     pub fn may_have_arrived(&self) -> bool {
-        !matches!(
-            self,
-            Self::Url { .. } | Self::Unreachable { .. } | Self::TooLarge { what: crate::client::REPORT, .. }
-        )
+        match self {
+            Self::Url { .. } | Self::Access { .. } | Self::Tls { .. } | Self::Unreachable { .. } => false,
+            Self::TooLarge { what, .. } => *what != REPORT,
+            Self::Interrupted { .. } | Self::Problem(_) | Self::Status { .. } | Self::Malformed { .. } => true,
+        }
     }
 
     /// What the network said, when there is no answer at all.
     pub fn away(&self) -> Option<&str> {
         match self {
-            Self::Unreachable { why, .. } | Self::Interrupted { why, .. } => Some(why),
+            Self::Unreachable { why, .. } | Self::Interrupted { why, .. } | Self::Tls { why, .. } => Some(why),
             _ => None,
         }
     }
@@ -134,6 +154,7 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::ANSWER;
 
     fn problem(status: u16, kind: &str, retry_after_s: Option<u64>) -> Error {
         let (kind, title, detail) = (format!("/problems/{kind}"), String::new(), String::new());
@@ -150,11 +171,13 @@ mod tests {
         let (target, why) = (String::new(), String::new());
         for (error, verdict, may_have_arrived) in [
             (Error::Url { url: String::new(), why: "" }, Wait, false),
+            (Error::Access { what: String::new(), why: String::new() }, Wait, false),
+            (Error::Tls { target: target.clone(), why: why.clone() }, Wait, false),
             (Error::Unreachable { target: target.clone(), why: why.clone() }, Again, false),
             (Error::Interrupted { target, why: why.clone() }, Again, true),
             (Error::Malformed { path: String::new(), why }, Wait, true),
-            (Error::TooLarge { what: crate::client::ANSWER, limit: 1 }, Wait, true),
-            (Error::TooLarge { what: crate::client::REPORT, limit: 1 }, Never, false),
+            (Error::TooLarge { what: ANSWER, limit: 1 }, Wait, true),
+            (Error::TooLarge { what: REPORT, limit: 1 }, Never, false),
             (problem(307, "moved", None), Wait, true),
             (problem(400, "bad-report", None), Never, true),
             (problem(401, "no-token", None), Wait, true),

@@ -1,5 +1,8 @@
-//! The outside of the client: the network.
+//! The outside of the client: the network, and the files that open doors.
 
+mod access;
+mod connect;
 mod http;
+mod tls;
 
 pub use self::http::Http;

@@ -5,6 +5,7 @@
 //! own router inside one process. Answers are bounded in size: [`ANSWER_BYTES`] at most.
 #![warn(missing_docs)]
 
+mod access;
 mod client;
 mod encode;
 mod error;
@@ -13,6 +14,7 @@ mod live;
 mod sse;
 mod transport;
 
+pub use access::Access;
 pub use client::{ANSWER_BYTES, Client, SENT, STORE, pack};
 pub use error::{Error, RETRY_AFTER, Verdict};
 pub use io::Http;

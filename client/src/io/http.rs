@@ -1,46 +1,80 @@
-//! Plain HTTP/1.1 to a collector. In: a base URL and requests. Out: answers, within limits on time.
+//! HTTP/1.1 to a collector, plain or over TLS. In: a base URL, an [`Access`] and requests. Out: answers, within limits on
+//! time.
 //!
-//! Connecting may take [`CONNECT`], the head of an answer [`HEAD`], and a body may pause for [`PAUSE`]; the collector
-//! sends a comment on live streams more often than that.
+//! The head of an answer may take [`HEAD`], and a body may pause for [`PAUSE`]; the collector sends a comment on live
+//! streams more often than that. Certificates and tokens are replaced while we run: after an answer that says that ours
+//! will not do, the files are read anew before the next request.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Request, Uri, uri};
+use http::{HeaderValue, Request, StatusCode, Uri, header, uri};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::{
-    client::legacy::{Client, Error as LegacyError, connect::HttpConnector},
-    rt::TokioExecutor,
+    client::legacy::{Client, Error as LegacyError},
+    rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::{Answering, Body, BoxError, Error, Transport};
+use super::{access, connect::Connector, tls};
+use crate::{Access, Answering, Body, BoxError, Error, Transport};
 
-const CONNECT: Duration = Duration::from_secs(5);
 const HEAD: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(60);
+/// How long a connection without requests is kept: less than a collector does, so that it is ours to end it.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// A collector at a URL. Connections are kept and used again.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client<HttpConnector, Full<Bytes>>,
+    access: Arc<Access>,
+    current: Arc<Mutex<Door>>,
+    /// Whether the files of `access` are to be read anew.
+    is_stale: Arc<AtomicBool>,
+    scheme: uri::Scheme,
     authority: uri::Authority,
     /// Path in front of `/api`, without a slash at its end.
     prefix: String,
     target: String,
 }
 
+/// What was made of the files.
+#[derive(Debug, Clone)]
+struct Door {
+    client: Client<Connector, Full<Bytes>>,
+    authorization: Option<HeaderValue>,
+}
+
+impl Door {
+    fn open(access: &Access, is_secure: bool) -> Result<Self, Error> {
+        let tls = if is_secure { Some(access::tls(access)?) } else { None };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(Connector::new(tls));
+        Ok(Self { client, authorization: access::authorization(access)? })
+    }
+}
+
 impl Http {
-    /// A transport to `http://HOST:PORT[/PREFIX]` or `HOST:PORT`. Sends nothing.
-    pub fn new(url: &str) -> Result<Self, Error> {
+    /// A transport to `http://HOST:PORT[/PREFIX]`, `https://HOST:PORT[/PREFIX]` or `HOST:PORT`. Reads the files of `access`,
+    /// sends nothing.
+    pub fn new(url: &str, access: &Access) -> Result<Self, Error> {
         let wrong = |why| Error::Url { url: url.to_owned(), why };
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = full.parse().map_err(|_| wrong("it is no URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(wrong("TLS is not supported, put a proxy in front")),
+        let scheme = match uri.scheme_str() {
+            Some("http") if access.wants_tls() => return Err(wrong("certificates are of use with https:// alone")),
+            Some("http") => uri::Scheme::HTTP,
+            Some("https") => uri::Scheme::HTTPS,
             _ => return Err(wrong("its scheme is unknown")),
-        }
+        };
         if uri.query().is_some() {
             return Err(wrong("it has a query"));
         }
@@ -52,42 +86,76 @@ impl Http {
             return Err(wrong("it holds a user name or password"));
         }
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, target: format!("http://{authority}{prefix}"), authority, prefix })
+        let door = Door::open(access, scheme == uri::Scheme::HTTPS)?;
+        Ok(Self {
+            access: Arc::new(access.clone()),
+            current: Arc::new(Mutex::new(door)),
+            is_stale: Arc::default(),
+            target: format!("{scheme}://{authority}{prefix}"),
+            scheme,
+            authority,
+            prefix,
+        })
     }
 
     fn absolute(&self, relative: &Uri) -> Result<Uri, Error> {
         let path = relative.path_and_query().map_or("/", uri::PathAndQuery::as_str);
         Uri::builder()
-            .scheme("http")
+            .scheme(self.scheme.clone())
             .authority(self.authority.clone())
             .path_and_query(format!("{}{path}", self.prefix))
             .build()
             .map_err(|_| Error::Url { url: self.target.clone(), why: "no URL can be made with it" })
     }
+
+    /// The door as it is now, made anew where its files will not do.
+    fn door(&self) -> Result<Door, Error> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_stale.swap(false, Ordering::Relaxed) {
+            match Door::open(&self.access, self.scheme == uri::Scheme::HTTPS) {
+                Ok(door) => *current = door,
+                Err(error) => {
+                    self.is_stale.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(current.clone())
+    }
+
+    async fn exchange(self, request: Request<Bytes>) -> Result<http::Response<Body>, Error> {
+        let (mut head, body) = request.into_parts();
+        head.uri = self.absolute(&head.uri)?;
+        let door = self.door()?;
+        head.headers.extend(door.authorization.map(|value| (header::AUTHORIZATION, value)));
+        let sent = door.client.request(Request::from_parts(head, Full::new(body)));
+        let late = |_| Error::Interrupted { target: self.target.clone(), why: format!("no answer within {HEAD:?}") };
+        let answer = tokio::time::timeout(HEAD, sent).await.map_err(late)?.map_err(|e| self.understand(&e));
+        let is_refused = match &answer {
+            Ok(response) => matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+            Err(error) => matches!(error, Error::Tls { .. }),
+        };
+        if is_refused && self.access.has_files() {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
+        Ok(answer?.map(impatient))
+    }
+
+    fn understand(&self, error: &LegacyError) -> Error {
+        let target = self.target.clone();
+        if let Some(why) = tls::explain(error) {
+            return Error::Tls { target, why };
+        }
+        match (error.is_connect(), innermost(error)) {
+            (true, why) => Error::Unreachable { target, why },
+            (false, why) => Error::Interrupted { target, why },
+        }
+    }
 }
 
 impl Transport for Http {
     fn send(&self, request: Request<Bytes>) -> Answering {
-        let (client, target) = (self.client.clone(), self.target.clone());
-        let absolute = self.absolute(request.uri());
-        Box::pin(async move {
-            let (mut head, body) = request.into_parts();
-            head.uri = absolute?;
-            let interrupted = |why: String| Error::Interrupted { target: target.clone(), why };
-            let sent = client.request(Request::from_parts(head, Full::new(body)));
-            let response = tokio::time::timeout(HEAD, sent)
-                .await
-                .map_err(|_| interrupted(format!("no answer within {HEAD:?}")))?
-                .map_err(|e| match (e.is_connect(), innermost(&e)) {
-                    (true, why) => Error::Unreachable { target: target.clone(), why },
-                    (false, why) => interrupted(why),
-                })?;
-            Ok(response.map(impatient))
-        })
+        Box::pin(self.clone().exchange(request))
     }
 
     fn target(&self) -> &str {
@@ -133,14 +201,14 @@ mod tests {
             ("http://127.0.0.1:7077/", Ok("http://127.0.0.1:7077")),
             ("localhost:7077", Ok("http://localhost:7077")),
             ("http://[::1]:7077/pitot/", Ok("http://[::1]:7077/pitot")),
-            ("https://a", Err("TLS is not supported, put a proxy in front")),
+            ("https://a/b/", Ok("https://a/b")),
             ("ftp://a", Err("its scheme is unknown")),
             ("http://user:secret@a", Err("it holds a user name or password")),
             ("http://a/?b", Err("it has a query")),
             ("", Err("it is no URL")),
             ("a b", Err("it is no URL")),
         ] {
-            let got = Http::new(url);
+            let got = Http::new(url, &Access::default());
             let want = want.map(str::to_owned).map_err(|why| Error::Url { url: url.into(), why });
             assert_eq!(got.map(|h| h.target), want, "{url}");
         }
@@ -148,7 +216,7 @@ mod tests {
 
     #[test]
     fn prefix_goes_in_front_of_the_path() {
-        let http = Http::new("http://a:1/x").expect("a good URL");
+        let http = Http::new("http://a:1/x", &Access::default()).expect("a good URL");
         let uri = http.absolute(&Uri::from_static("/api/v1/table?q=a%20b")).expect("a good path");
         assert_eq!(uri.to_string(), "http://a:1/x/api/v1/table?q=a%20b");
     }
