@@ -23,7 +23,9 @@ mod anomaly;
 mod document;
 mod query;
 
-pub use agents::{AgentCoverage, AgentRow, AgentState, Agents, CoverageAnswer, CoverageInterval, CoverageQuery};
+pub use agents::{
+    AgentCoverage, AgentRow, AgentState, Agents, CoverageAnswer, CoverageInterval, CoverageQuery, Trouble,
+};
 pub use anomaly::{Anomaly, AnomalyKind, AnomalyPage, AnomalyQuery, Carrier, Explanation, Severity, State, Subject};
 pub use document::{Document, Part, Source, TimePoint};
 pub use query::{

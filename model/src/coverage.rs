@@ -226,6 +226,12 @@ impl Coverage {
         self.lost() == 0
     }
 
+    /// The reason that costs most, and its count; `None` when nothing is lost.
+    pub fn worst(&self) -> Option<(Reason, u64)> {
+        let losses = self.reasons.iter().filter(|(r, n)| r.is_loss() && **n > 0);
+        losses.max_by_key(|(r, n)| (**n, std::cmp::Reverse(**r))).map(|(r, n)| (*r, *n))
+    }
+
     /// Share of the truth that the numbers hold, in `[0, 1]`; 1 when there was nothing.
     pub fn ratio(&self) -> f64 {
         match self.transactions.saturating_add(self.lost()) {
@@ -269,7 +275,8 @@ mod tests {
         let mut c = Coverage { transactions: 90, ..Coverage::default() };
         c.add(Reason::LineBlank, 50);
         assert!(c.is_full());
+        assert_eq!(c.worst(), None);
         c.add(Reason::LineMalformed, 10);
-        assert_eq!(c.ratio(), 0.9);
+        assert_eq!((c.ratio(), c.worst()), (0.9, Some((Reason::LineMalformed, 10))));
     }
 }
