@@ -6,6 +6,23 @@ pub const LINE_BYTES: usize = 256 << 10;
 /// Bytes of input that are parsed as one piece of work.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
+/// Bytes of raw lines that wait for the last part of a line which a container runtime split; beyond, what there is of it
+/// counts as the line. Less than [`CHUNK_BYTES`], so that reading goes on.
+pub const WRAPPED_BYTES: usize = 512 << 10;
+
+/// Logs that are followed; those that a pattern matches beyond are told and counted, not read.
+pub const FOLLOWED_LOGS: usize = 1_024;
+
+/// Files that are open while they wait for news; beyond, those that waited the longest are closed, and opened again when
+/// they change.
+pub const OPEN_FILES: usize = 512;
+
+/// Files of one log that are read or may still be written to; beyond, the oldest that was read is let go early.
+pub const GENERATIONS: usize = 8;
+
+/// Bytes of the lines that are kept to know a detected format again after a restart.
+pub const SAMPLE_BYTES: usize = 16 << 10;
+
 /// Path segments of a route; what follows is shown as `*`.
 pub const ROUTE_SEGMENTS: usize = 16;
 

@@ -34,9 +34,11 @@ mod spec;
 mod tail;
 mod time;
 mod w3c;
+mod wrap;
 
 pub use format::{Format, Skip};
 pub use record::{Escape, Record, Text};
 pub use spec::SpecError;
+pub use wrap::Wrapping;
 
 use format::Layout;

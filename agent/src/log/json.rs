@@ -236,8 +236,8 @@ impl PartialEq for Json {
     }
 }
 
-/// Passes over an array or object that begins at `at`.
-fn container(line: &[u8], mut at: usize) -> Result<usize, Skip> {
+/// Passes over an array or object that begins at `at`; the position behind it.
+pub(super) fn container(line: &[u8], mut at: usize) -> Result<usize, Skip> {
     let mut depth = 0_usize;
     while let Some(b) = line.get(at) {
         match b {

@@ -110,7 +110,8 @@ impl<'a> Text<'a> {
     }
 }
 
-fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
+/// Appends the text that is meant by one with JSON's escapes.
+pub(super) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = memchr::memchr(b'\\', raw) {
         out.extend_from_slice(&raw[..at]);
         let rest = &raw[at + 1..];
