@@ -9,6 +9,7 @@ mod privileges;
 mod scan;
 mod secret;
 mod source;
+mod spool;
 mod tail;
 
 pub use capture::{

@@ -9,6 +9,7 @@ pub mod io;
 pub mod log;
 pub mod packets;
 pub mod parse;
+pub mod spool;
 pub mod tcp;
 pub mod window;
 
