@@ -23,6 +23,14 @@ pub const GENERATIONS: usize = 8;
 /// Bytes of the lines that are kept to know a detected format again after a restart.
 pub const SAMPLE_BYTES: usize = 16 << 10;
 
+/// Bytes of syslog messages of one address that were received and not read yet. When there are more, datagrams are dropped
+/// and counted, and streams wait.
+pub const SYSLOG_QUEUE_BYTES: usize = 8 << 20;
+
+/// Connections of one syslog address, each of which may hold [`LINE_BYTES`]. For another one that was silent for a minute
+/// is closed, or else the new one.
+pub const SYSLOG_CONNECTIONS: usize = 256;
+
 /// Path segments of a route; what follows is shown as `*`.
 pub const ROUTE_SEGMENTS: usize = 16;
 

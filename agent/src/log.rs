@@ -31,6 +31,7 @@ mod record;
 mod request;
 mod scan;
 mod spec;
+pub mod syslog;
 mod tail;
 mod time;
 mod w3c;

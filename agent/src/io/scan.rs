@@ -122,7 +122,7 @@ fn scan_log(
     };
     let name = pieces.name().to_owned();
     out.invalid = out.invalid.take().or(found.map(|invalid| (name.clone(), invalid)));
-    let (format, detected) = (pieces.format().describe(), pieces.is_detected());
+    let (format, detected) = (pieces.describe(), pieces.is_detected());
     out.sources.push(Source { name, format, detected, lines });
     result
 }

@@ -1,7 +1,11 @@
 //! Log files and standard input as pieces of whole lines. gzip and zstd are told by their first bytes.
 //!
+//! What container runtimes put around lines is taken off first.
+//!
 //! In: a path or `-`. Out: [`Piece`]s of about [`budget::CHUNK_BYTES`] that end at a line's end, in order. Memory does
 //! not grow with the input, whatever it holds: of an overlong line only the beginning is kept.
+
+mod unwrapped;
 
 use std::{
     fs::File,
@@ -10,7 +14,12 @@ use std::{
     sync::Arc,
 };
 
-use crate::{budget, enrich::masked, log::Format};
+use self::unwrapped::Unwrapped;
+use crate::{
+    budget,
+    enrich::masked,
+    log::{Format, Wrapping},
+};
 
 /// Lines from which a format is detected.
 const SAMPLE_LINES: usize = 500;
@@ -81,6 +90,7 @@ pub struct Pieces {
     reader: Box<dyn Read + Send>,
     format: Arc<Format>,
     is_detected: bool,
+    wrapping: Option<Wrapping>,
     /// Whether lines may say how the following ones are written (`#Fields:`).
     has_directives: bool,
     /// Read and not yet given away: whole lines of another format, then the beginning of a line.
@@ -95,9 +105,13 @@ impl Pieces {
     pub fn open(spec: &SourceSpec) -> Result<Self, SourceError> {
         let name = spec.path.to_string_lossy().into_owned();
         let mut reader = open(&spec.path, &name)?;
-        let mut carry = Vec::new();
-        let read = reader.by_ref().take(budget::CHUNK_BYTES as u64).read_to_end(&mut carry);
-        let broken = read.err().map(|error| error.to_string());
+        let (mut carry, mut broken) = read_chunk(&mut reader);
+        let wrapping = Wrapping::detect(&first_lines(&carry));
+        if let Some(wrapping) = wrapping {
+            reader = Box::new(Unwrapped::new(wrapping, carry, broken, reader));
+            (carry, broken) = read_chunk(&mut reader);
+        }
+        let broken = broken.map(|error| error.to_string());
         match &broken {
             Some(error) if carry.is_empty() => {
                 return Err(SourceError::Broken { path: name, error: error.clone() });
@@ -105,7 +119,7 @@ impl Pieces {
             None if carry.is_empty() => return Err(SourceError::Empty(name)),
             _ => {}
         }
-        let lines: Vec<&[u8]> = carry.split(|&b| b == b'\n').take(SAMPLE_LINES).collect();
+        let lines = first_lines(&carry);
         let has_directives = lines.iter().any(|l| l.starts_with(b"#Fields:"));
         let (format, is_detected) = match &spec.format {
             Some(format) => (format.clone(), false),
@@ -121,6 +135,7 @@ impl Pieces {
             reader,
             format: Arc::new(format),
             is_detected,
+            wrapping,
             has_directives,
             carry,
             is_at_end: false,
@@ -133,9 +148,11 @@ impl Pieces {
         &self.name
     }
 
-    /// The format, as understood; that of the latest piece where lines change it.
-    pub fn format(&self) -> &Format {
-        &self.format
+    /// The format, as understood, and what stands around its lines, for people; that of the latest piece where lines change
+    /// it.
+    pub fn describe(&self) -> String {
+        let format = self.format.describe();
+        self.wrapping.map_or(format.clone(), |wrapping| format!("{format} in {}", wrapping.name()))
     }
 
     /// Whether the format was told from the lines.
@@ -207,6 +224,17 @@ impl Pieces {
         }
         Piece { bytes, format }
     }
+}
+
+/// The first chunk, and why it is the last one, if reading failed.
+fn read_chunk(reader: &mut impl Read) -> (Vec<u8>, Option<io::Error>) {
+    let mut chunk = Vec::new();
+    let read = reader.take(budget::CHUNK_BYTES as u64).read_to_end(&mut chunk);
+    (chunk, read.err())
+}
+
+fn first_lines(chunk: &[u8]) -> Vec<&[u8]> {
+    chunk.split(|&b| b == b'\n').take(SAMPLE_LINES).collect()
 }
 
 /// The end of the first line that says how the following ones are written, if they are written otherwise than so far.

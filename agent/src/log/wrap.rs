@@ -56,9 +56,9 @@ impl Wrapping {
     }
 
     /// Appends the lines inside of whole raw lines to `out`, each with a newline at its end, and gives the bytes of `raw`
-    /// that they stand for. What is behind the last newline is left, and so are, unless they are more than
-    /// [`budget::WRAPPED_BYTES`], the raw lines from the first part of a line on whose last part is missing; they are to
-    /// be given again with more behind them.
+    /// that they stand for. What is behind the last newline is left, and so are the raw lines from the first part of a line
+    /// on whose last part is missing, unless what is left would be more than [`budget::WRAPPED_BYTES`]. It is to be given
+    /// again with more behind it.
     ///
     /// Lines that are not wrapped are appended as they are. Of a line of several parts at most one byte more than
     /// [`budget::LINE_BYTES`] is kept, so that it is counted as too long.
@@ -75,7 +75,7 @@ impl Wrapping {
                 safe = (at, out.len());
             }
         }
-        if whole - safe.0 > budget::WRAPPED_BYTES {
+        if raw.len() - safe.0 > budget::WRAPPED_BYTES {
             chains.close(out);
             return whole;
         }
