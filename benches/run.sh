@@ -67,3 +67,4 @@ row 'wc -l' "$out/wc" wc -l "$log"
 
 benches/captures.sh
 benches/live.py
+cargo bench --locked --quiet --bench agents
