@@ -2,7 +2,9 @@
 
 pub mod api;
 pub mod clock;
+pub mod door;
 pub mod embedded;
 pub mod index;
+mod listen;
 pub mod notify;
 pub mod service;

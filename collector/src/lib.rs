@@ -9,6 +9,7 @@
 //!                      ^ query <- io/api
 //! ```
 
+pub mod access;
 pub mod alert;
 pub mod detect;
 pub mod duration_text;

@@ -3,6 +3,7 @@
 //! In: requests. Out: what [`pitot_model::api`] says, `/metrics`, `/healthz`, `/readyz` and the page. Handlers hold no
 //! state and do no work: they ask the owner thread through [`Collector`].
 
+mod guard;
 mod live;
 mod problem;
 mod report;
@@ -11,6 +12,7 @@ use axum::{
     Json, Router,
     extract::{Path, State, rejection::PathRejection},
     http::{Method, Uri, header},
+    middleware,
     response::{Html, IntoResponse},
     routing::{get, post},
 };
@@ -51,6 +53,7 @@ pub(crate) fn router(collector: Collector) -> Router {
         .route("/api/v1/live", get(live::get))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(collector.clone(), guard::guard))
         .with_state(collector)
 }
 
@@ -88,7 +91,7 @@ async fn status(State(c): State<Collector>) -> Answer<CollectorStatus> {
 }
 
 async fn metrics(State(c): State<Collector>) -> Result<impl IntoResponse, ApiError> {
-    let page = c.ask(|core, now| core.metrics(now)).await?;
+    let page = c.ask(|core, now| core.metrics(now)).await? + &c.turned_away();
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page))
 }
 

@@ -19,7 +19,7 @@ mod tests;
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
+    sync::{Arc, PoisonError, RwLock, mpsc},
     thread,
     time::Duration,
 };
@@ -40,6 +40,8 @@ use crate::{
     io::{
         api,
         clock::{self, Clock},
+        door::{Door, Turned, TurnedAway},
+        listen,
     },
 };
 
@@ -90,6 +92,8 @@ struct Shared {
     closing: watch::Sender<bool>,
     /// Why the owner thread cannot go on.
     fatal: Arc<watch::Sender<Option<String>>>,
+    door: RwLock<Arc<Door>>,
+    turned_away: TurnedAway,
     clock: Clock,
 }
 
@@ -100,6 +104,7 @@ pub fn open(config: Config) -> Result<Collector, OpenError> {
 
 /// As [`open`], by another clock.
 pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
+    let door = RwLock::new(Arc::new(Door::open(&config)?));
     let (live, _) = broadcast::channel(LIVE);
     let core = Core::open(config, live.clone(), &clock)?;
     // One more than there are turns: a stop never waits for a place.
@@ -122,7 +127,9 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
     let [turns, decoders, decoded] = [JOBS, DECODERS, DECODED].map(|n| Arc::new(Semaphore::new(n)));
     let (readers, bodies) = (Semaphore::new(READERS), Semaphore::new(BODIES));
     let closing = watch::Sender::new(false);
-    let shared = Shared { jobs, turns, decoders, decoded, readers, bodies, live, closing, fatal, clock };
+    let turned_away = TurnedAway::default();
+    let shared =
+        Shared { jobs, turns, decoders, decoded, readers, bodies, live, closing, fatal, door, turned_away, clock };
     Ok(Collector { shared: Arc::new(shared) })
 }
 
@@ -133,8 +140,9 @@ impl Collector {
         api::router(self.clone())
     }
 
-    /// Serves the API until `shutdown` resolves, then lets connections end, for ten seconds at most. An error says why
-    /// the collector could not go on; the process should end then, and be started anew.
+    /// Serves the API, over TLS where it is configured, until `shutdown` resolves, then lets connections end, for ten
+    /// seconds at most. An error says why the collector could not go on; the process should end then, and be started
+    /// anew.
     pub async fn serve(
         &self,
         listener: tokio::net::TcpListener,
@@ -142,24 +150,44 @@ impl Collector {
     ) -> std::io::Result<()> {
         let closing = self.shared.closing.clone();
         let (asked, was_asked) = oneshot::channel();
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
+        let stop = async move {
             shutdown.await;
             // Live streams end by themselves only when told.
             closing.send_replace(true);
             let _ = asked.send(());
-        });
+        };
         let too_long = async {
             let _ = was_asked.await;
             tokio::time::sleep(STOP).await;
         };
         tokio::select! {
-            ended = server.into_future() => ended,
+            () = listen::listen(self, listener, stop) => Ok(()),
             cause = self.fatal() => Err(std::io::Error::other(cause)),
             () = too_long => {
                 tracing::warn!(limit_s = STOP.as_secs(), "connections did not end in time");
                 Ok(())
             }
         }
+    }
+
+    /// Who is let in at the moment.
+    pub(crate) fn door(&self) -> Arc<Door> {
+        self.shared.door.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another door, for whoever comes from now on.
+    pub(crate) fn set_door(&self, door: Door) {
+        *self.shared.door.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(door);
+    }
+
+    /// Counts somebody who was not let in; whether the log should tell.
+    pub(crate) fn turn_away(&self, why: Turned) -> bool {
+        self.shared.turned_away.count(why, (self.shared.clock)())
+    }
+
+    /// Lines for `/metrics` that tell how many were not let in.
+    pub(crate) fn turned_away(&self) -> String {
+        self.shared.turned_away.render()
     }
 
     /// Takes the bytes of a report.

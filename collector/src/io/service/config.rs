@@ -5,8 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    access::{TlsConfig, TokenConfig},
     alert::{AlertConfig, AlertError},
     detect::DetectConfig,
+    io::door::AccessError,
     search::IndexError,
     store::{LevelsError, Retention, StoreError},
 };
@@ -30,6 +32,12 @@ pub struct Config {
     pub detect: DetectConfig,
     /// Who is told of anomalies.
     pub alerts: AlertConfig,
+    /// With it the collector speaks TLS. None by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// With any, requests need one of them. None by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenConfig>,
 }
 
 impl Default for Config {
@@ -40,6 +48,8 @@ impl Default for Config {
             retention: Retention::default(),
             detect: DetectConfig::default(),
             alerts: AlertConfig::default(),
+            tls: None,
+            tokens: Vec::new(),
         }
     }
 }
@@ -56,6 +66,9 @@ pub enum OpenError {
     /// The receivers of alerts.
     #[error(transparent)]
     Alerts(#[from] AlertError),
+    /// `[tls]` or `[[tokens]]`.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The index of anomalies.
     #[error(transparent)]
     Index(#[from] IndexError),

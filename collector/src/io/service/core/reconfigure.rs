@@ -8,6 +8,7 @@ use super::{Core, Router};
 use crate::{
     alert::AlertError,
     io::{
+        door::{AccessError, Door},
         notify::Notifier,
         service::{Collector, Config},
     },
@@ -26,6 +27,9 @@ pub enum ReconfigureError {
     /// The receivers of alerts.
     #[error(transparent)]
     Alerts(#[from] AlertError),
+    /// `[tls]` or `[[tokens]]`.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}; raise the limit on processes")]
     Thread(std::io::Error),
@@ -35,12 +39,15 @@ pub enum ReconfigureError {
 }
 
 impl Collector {
-    /// Takes other settings: retention, detectors, alerts. `data` and `window` must be as they are. On an error the old
-    /// ones are in force, all of them.
+    /// Takes other settings: retention, detectors, alerts, and who is let in; certificates are read anew. `data` and
+    /// `window` must be as they are. On an error the old ones are in force, all of them.
     pub async fn reconfigure(&self, config: Config) -> Result<(), ReconfigureError> {
+        let door = Door::open(&config)?;
         let clock = self.shared.clock.clone();
         let taken = self.ask(move |core, now| core.reconfigure(config, &clock, now)).await;
-        taken.unwrap_or(Err(ReconfigureError::Stopped))
+        taken.unwrap_or(Err(ReconfigureError::Stopped))?;
+        self.set_door(door);
+        Ok(())
     }
 }
 
