@@ -131,6 +131,8 @@ pub struct Spool {
     steps: VecDeque<Step>,
     /// Whether acknowledgements or refusals are not synced yet.
     is_dirty: bool,
+    /// Files that the newest one replaces, and of which it is not synced yet that they are gone.
+    replaced: Vec<u64>,
     /// Whether the last push evicted.
     is_evicting: bool,
     /// Numbers of damaged files that are kept.
@@ -251,6 +253,11 @@ impl Spool {
         self.sequence = 0;
     }
 
+    /// Incarnation and sequence of the last report that was made here.
+    pub fn last_made(&self) -> (u64, u64) {
+        (self.incarnation, self.sequence)
+    }
+
     /// What waits; only the fields of the spool are set.
     pub fn backlog(&self) -> Backlog {
         Backlog {
@@ -282,6 +289,7 @@ impl Spool {
         if self.is_dirty {
             self.disk.sync()?;
             self.is_dirty = false;
+            self.replaced.clear();
         }
         Ok(())
     }

@@ -41,6 +41,7 @@ impl Spool {
             damaged: Vec::new(),
             steps: VecDeque::new(),
             is_dirty: false,
+            replaced: Vec::new(),
             is_evicting: false,
             store: String::new(),
         };
@@ -49,6 +50,8 @@ impl Spool {
     }
 
     fn resume(&mut self) -> Result<Vec<Cursor>, SpoolError> {
+        // What the process before us changed may not be on disk yet, and all that follows relies on it.
+        self.disk.sync().map_err(|e| self.io("keep reports", e))?;
         let listed = self.disk.list().map_err(|e| self.io("list the reports", e))?;
         let mut files = Files::new();
         for (name, bytes) in listed {
@@ -61,9 +64,10 @@ impl Spool {
                 self.store = String::from_utf8_lossy(&id).into_owned();
             }
         }
-        self.next = files.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
         let newest = self.newest(&mut files)?;
+        self.next = files.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
         let replaced: BTreeSet<u64> = newest.iter().flat_map(|(_, head)| head.replaces.iter().copied()).collect();
+        self.replaced = replaced.iter().copied().collect();
         let newest_number = newest.as_ref().map(|(number, _)| *number);
         for (number, kinds) in files {
             self.take_over(number, &kinds, replaced.contains(&number), Some(number) == newest_number)?;

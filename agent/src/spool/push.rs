@@ -60,6 +60,7 @@ impl Spool {
     /// The files of one push. Only the last one has cursors, and says what it replaces.
     fn files(&self, pieces: Vec<Packed>, made: Timestamp, cursors: &[Cursor], lost: &Carry) -> Vec<File> {
         let until = self.next + pieces.len() as u64 - 1;
+        let replaces: Vec<u64> = self.replaced.iter().copied().chain(lost.files.iter().map(|f| f.1)).collect();
         let file = |(piece, number): (Packed, u64)| {
             let is_last = number == until;
             let head = Head {
@@ -69,7 +70,7 @@ impl Spool {
                 transactions: piece.transactions,
                 coverage: piece.coverage,
                 cursors: if is_last { cursors.to_vec() } else { Vec::new() },
-                replaces: lost.files.iter().filter(|_| is_last).map(|(_, number)| *number).collect(),
+                replaces: if is_last { replaces.clone() } else { Vec::new() },
                 until,
             };
             let header = format::encode(&head, &piece.bytes);
@@ -147,6 +148,7 @@ impl Spool {
             self.queue.push(file.entry);
         }
         self.carry = Carry::default();
+        self.replaced = lost.files.iter().map(|(_, number)| *number).collect();
         self.steps.extend(self.done.take().map(|number| Step::Remove(Kind::Done, number)));
         for (kind, number) in lost.files {
             let step = match kind {

@@ -1,5 +1,8 @@
 //! What the spool promises, step by step. Random actions, crashes and errors of the disk are in `model`.
 
+mod model;
+mod sim;
+
 use std::time::Duration;
 
 use pitot_model::{Cell, Consumer, Coverage, Reason, Report, Resource, Route, Stats, Timestamp, Window};
