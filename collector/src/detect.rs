@@ -26,6 +26,7 @@ mod promises;
 #[cfg(test)]
 mod scenarios;
 mod series;
+mod silence;
 mod slot;
 #[cfg(test)]
 mod traffic;
@@ -41,6 +42,7 @@ use pitot_model::{
 };
 
 pub use config::DetectConfig;
+pub use silence::{Heard, Silence};
 
 use open::Open;
 use series::{Candidate, Explained, Signal, Table};

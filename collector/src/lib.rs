@@ -13,6 +13,7 @@ pub mod access;
 pub mod alert;
 pub mod detect;
 pub mod duration_text;
+pub mod fleet;
 pub mod ingest;
 pub mod io;
 pub mod metrics;

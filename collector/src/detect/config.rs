@@ -1,5 +1,7 @@
 //! What the detectors can be told. In: the collector's configuration file. Out: one value, complete and checked.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Settings of detection. Windows are those of the reports: ten seconds unless the agents say otherwise.
@@ -51,8 +53,13 @@ pub struct DetectConfig {
     pub max_series: usize,
     /// Cells held per window that waits for judgement. Default 50,000; beyond, they are ignored and counted.
     pub max_cells: usize,
-    /// Anomalies open at once. Default 100; beyond, none is opened, and that is counted.
+    /// Anomalies open at once, of traffic and of silent agents each. Default 100; beyond, none is opened, and that is
+    /// counted.
     pub max_open: usize,
+    /// How long an agent may say nothing before it is told as silent, unless it said that it stops. One that reports
+    /// seldom has three times its usual interval. Default 60s: twice what a restart of an agent takes; 0s tells of nobody.
+    #[serde(with = "crate::duration_text")]
+    pub silent_agent: Duration,
 }
 
 impl Default for DetectConfig {
@@ -76,6 +83,7 @@ impl Default for DetectConfig {
             max_series: 10_000,
             max_cells: 50_000,
             max_open: 100,
+            silent_agent: Duration::from_secs(60),
         }
     }
 }

@@ -326,6 +326,11 @@ pub(super) fn id(kind: AnomalyKind, subject: &Subject, start: Timestamp) -> Stri
         fnv.write(&[0, u8::from(name.is_some())]);
         fnv.write(name.unwrap_or_default().as_bytes());
     }
+    // Ids of what has no agent are what they were before there were agents.
+    if let Some(agent) = &subject.agent {
+        fnv.write(&[0, 2]);
+        fnv.write(agent.as_bytes());
+    }
     fnv.write(&start.as_micros().to_be_bytes());
     format!("{:016x}", fnv.finish())
 }
@@ -358,6 +363,7 @@ mod tests {
         for other in [
             id(AnomalyKind::Rate, &subject, at),
             id(AnomalyKind::Errors, &version, at),
+            id(AnomalyKind::Errors, &Subject { agent: Some(String::new()), ..subject.clone() }, at),
             id(AnomalyKind::Errors, &subject, at + std::time::Duration::from_secs(1)),
         ] {
             assert_ne!(a, other);

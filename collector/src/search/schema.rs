@@ -120,7 +120,7 @@ fn text(anomaly: &Anomaly) -> String {
 }
 
 fn add_key(out: &mut String, key: &RowKey) {
-    let names = [&key.service, &key.version, &key.method, &key.route, &key.consumer];
+    let names = [&key.service, &key.version, &key.method, &key.route, &key.consumer, &key.agent];
     for name in names.into_iter().flatten() {
         out.push(' ');
         out.push_str(name);

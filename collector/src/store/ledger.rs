@@ -22,6 +22,12 @@ const INCARNATIONS: usize = 8;
 /// How long an agent is known after its last report; its spool will hardly be older.
 pub const AGENT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
+/// An agent that was seen within this time is expected to ship more; the watermark waits for it.
+pub const AGENT_LIVE: Duration = Duration::from_secs(60);
+
+/// Longest time between two reports that is taken for usual.
+const INTERVAL: Duration = Duration::from_secs(3_600);
+
 /// How far an agent may be behind the furthest before the detectors no longer wait for it: one that works off a backlog,
 /// or whose clock is hours behind, must not make everybody blind. Its windows are stored and shown all the same; the
 /// detectors count them as late.
@@ -58,6 +64,15 @@ pub struct Agent {
     pub row: AgentRow,
     /// (incarnation, last sequence), ascending.
     pub incarnations: Vec<(u64, u64)>,
+    /// Whether its last report said that it stops. Like all below, missing from older stores.
+    #[serde(default)]
+    pub is_stopped: bool,
+    /// When its last report was made, by its clock.
+    #[serde(default)]
+    pub made: Timestamp,
+    /// Usual time between the makings of its reports in microseconds; 0 while it is not known.
+    #[serde(default)]
+    pub interval_us: u64,
 }
 
 impl Ledger {
@@ -131,7 +146,27 @@ impl Ledger {
         self.refused_aliases
     }
 
-    /// All agents by name.
+    /// An agent by its name.
+    pub fn agent(&self, name: &str) -> Option<&Agent> {
+        self.agents.get(name)
+    }
+
+    /// All agents by name, with what the API does not show.
+    pub fn all(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.values()
+    }
+
+    /// Agents that are known.
+    pub fn len(&self) -> usize {
+        self.agents.len()
+    }
+
+    /// Whether no agent is known.
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+    }
+
+    /// All agents by name, as they were when their last reports were stored.
     pub fn agents(&self) -> Agents {
         Agents { agents: self.agents.values().map(|a| a.row.clone()).collect() }
     }
@@ -167,7 +202,7 @@ impl Ledger {
 impl Agent {
     fn new(name: &str) -> Self {
         let row = AgentRow { name: name.to_owned(), ..AgentRow::default() };
-        Self { row, incarnations: Vec::new() }
+        Self { row, incarnations: Vec::new(), is_stopped: false, made: Timestamp::EPOCH, interval_us: 0 }
     }
 
     fn is_forgotten(&self, incarnation: u64) -> bool {
@@ -189,19 +224,35 @@ impl Agent {
         if id.incarnation < self.row.incarnation {
             return;
         }
+        self.note_interval(report);
+        self.is_stopped = report.is_last;
         self.row.incarnation = id.incarnation;
         self.row.sequence = report.sequence;
         self.row.program.clone_from(&report.program);
-        self.row.clock_offset_ms = (report.made.as_micros().saturating_sub(now.as_micros())) / 1_000;
         // What is still to come cannot lie in the future: an agent that is done says "nothing more" by a far moment.
         // Nor did anything come before the epoch.
         self.row.watermark = report.watermark.max(Timestamp::EPOCH).min(now);
         self.row.gauges = report.gauges;
+        self.row.backlog = report.backlog;
+    }
+
+    /// Learns how often it reports: from when reports are made, so that working off a backlog changes nothing. A pause
+    /// counts as a few intervals at most, and not at all over a stop.
+    fn note_interval(&mut self, report: &Report) {
+        let gap = u64::try_from(report.made.since(self.made).as_micros()).unwrap_or(u64::MAX);
+        if self.made > Timestamp::EPOCH && gap > 0 && !self.is_stopped {
+            let pause = self.interval_us.saturating_mul(4).saturating_add(10_000_000);
+            let gap = gap.min(pause).min(INTERVAL.as_micros() as u64);
+            self.interval_us = if self.interval_us == 0 { gap } else { (self.interval_us * 7 + gap) / 8 };
+        }
+        self.made = report.made;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pitot_model::Backlog;
+
     use super::*;
 
     fn report(incarnation: u64, sequence: u64, watermark: i64) -> Report {
@@ -238,6 +289,43 @@ mod tests {
         }
         let row = &ledger.agents().agents[0];
         assert_eq!((row.incarnation, row.sequence), (2, 1), "the newest incarnation is shown");
+    }
+
+    #[test]
+    fn the_usual_interval_is_learnt_from_when_reports_are_made() {
+        for (name, gaps, seconds) in [
+            ("steady", vec![5; 100], 5..=5),
+            ("seldom", vec![300; 300], 290..=300),
+            ("a backlog, and a pause", [vec![1; 100], vec![86_400], vec![1; 20]].concat(), 1..=3),
+            ("a clock that goes back", [vec![1; 50], vec![-9_000], vec![1; 50]].concat(), 1..=1),
+        ] {
+            let (mut ledger, mut made) = (Ledger::default(), 1_000_000);
+            for (gap, sequence) in gaps.into_iter().zip(1..) {
+                made += gap;
+                let made = Timestamp::from_secs(made);
+                take(&mut ledger, &Report { made, ..report(1, sequence, 0) }, Timestamp::EPOCH);
+            }
+            let usual = ledger.agent("a").map_or(0, |a| a.interval_us) / 1_000_000;
+            assert!(seconds.contains(&usual), "{name}: {usual}");
+        }
+    }
+
+    #[test]
+    fn agents_of_older_stores_are_read() {
+        let row = r#"{"row":{"name":"web-1","incarnation":7,"sequence":3,"program":"0.1.0","last_seen":"2026-01-12T08:30:00Z",
+            "clock_offset_ms":-4,"watermark":"2026-01-12T08:29:50Z","coverage":{"lines_read":1,"bytes_read":9,
+            "transactions":1,"reasons":{}}},"incarnations":[[7,3]]}"#;
+        let agent: Agent = serde_json::from_str(row).expect("is read");
+        assert_eq!((agent.row.sequence, agent.row.backlog, agent.is_stopped), (3, None, false));
+        let now = Timestamp::from_secs(1_768_206_600);
+        let mut ledger = Ledger::default();
+        ledger.put(agent);
+        let last = Report { is_last: true, backlog: Some(Backlog::default()), ..report(7, 4, 0) };
+        let last = Report { agent: AgentId { name: "web-1".into(), incarnation: 7 }, ..last };
+        assert_eq!(take(&mut ledger, &last, now), Appended::Stored);
+        let written = serde_json::to_string(ledger.agent("web-1").expect("is known")).expect("is written");
+        let agent: Agent = serde_json::from_str(&written).expect("is read");
+        assert_eq!((agent.row.backlog, agent.is_stopped), (Some(Backlog::default()), true));
     }
 
     #[test]
