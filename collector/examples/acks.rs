@@ -55,7 +55,7 @@ async fn send(collector: Collector, agent: usize, end: Instant) -> Vec<f64> {
         sequence += 1;
         let body = zstd::encode_all(&wire::encode_report(&report(agent, sequence))[..], 1).expect("packs");
         let began = Instant::now();
-        collector.ingest_bytes(body.into(), Encoding::Zstd).await.expect("is acknowledged");
+        collector.ingest_bytes(body.into(), Encoding::Zstd, None).await.expect("is acknowledged");
         took.push(began.elapsed().as_secs_f64() * 1_000.0);
     }
     took

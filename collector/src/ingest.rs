@@ -18,6 +18,19 @@ use crate::store::Levels;
 /// How far a window may lie in the future: agents' clocks are not ours.
 pub const FUTURE: Duration = Duration::from_secs(10 * 60);
 
+/// How long a body may take in all: a report of the greatest size over a line of 1.2 Mbit/s.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a body may take before the rate at which it comes counts.
+pub const START: Duration = Duration::from_secs(10);
+
+/// Bytes a second at which it must come from then on: whoever wants to keep others out by sending slowly has to send
+/// much.
+pub const PACE_BYTES: usize = 16 << 10;
+
+/// Bytes of a report, decompressed, in which the name of its agent must stand for its turn to be its own.
+const HEAD_BYTES: usize = 1 << 10;
+
 /// Greatest window of a zstd frame, as a power of two: as much as a report may be long. Bounds the memory that a frame
 /// can ask for.
 const ZSTD_WINDOW_LOG: u32 = 26;
@@ -54,9 +67,20 @@ pub enum Refusal {
     /// More parts than a report may have.
     #[error("{0}; send smaller reports")]
     TooMany(WireError),
-    /// Too many bytes of other bodies are held at the moment.
+    /// Too many other reports, or too many bytes of them, are being read at the moment.
     #[error("too many reports are being sent at once; send this one again in a moment")]
     Busy,
+    /// Several reports of one agent are being taken at once.
+    #[error(
+        "reports of agent `{0}` are being taken already; send one at a time, or give every agent a name of its own"
+    )]
+    TooManyReports(String),
+    /// The body came too slowly.
+    #[error("the body came at less than {} KiB/s, or took longer than {}; send smaller reports", PACE_BYTES >> 10, show_duration(PATIENCE))]
+    Slow,
+    /// The body ended before its end.
+    #[error("the body broke off: {0}; send it again")]
+    BrokenOff(String),
     /// Compressed by something else.
     #[error("`Content-Encoding: {0}` is not supported; use zstd or identity")]
     Encoding(String),
@@ -103,7 +127,7 @@ pub enum Refusal {
     Stale,
     /// One agent more than are known.
     #[error(
-        "{} agents are known, and no more are; remove idle ones or give agents stable names",
+        "{} agents are known, which is all that there may be, and each for weeks; give agents stable names",
         crate::store::ledger::AGENTS
     )]
     TooManyAgents,
@@ -115,16 +139,30 @@ impl Refusal {
         let (kind, title, status) = match self {
             Self::TooLarge | Self::TooLargePlain | Self::TooMany(_) => ("too-large", "the report is too large", 413),
             Self::Busy => ("busy", "too many reports at once", 503),
+            Self::TooManyReports(_) => ("too-many-reports", "too many reports of one agent at once", 429),
+            Self::Slow => ("slow", "the body did not come in time", 408),
+            Self::BrokenOff(_) => ("bad-body", "the body could not be read", 408),
             Self::Encoding(_) => ("bad-encoding", "the encoding is not supported", 415),
             Self::Compression(_) | Self::Malformed(_) => ("bad-report", "this is no report", 400),
             Self::Newer(_) => ("newer-report", "the report is of a newer version", 422),
-            Self::Future { .. } | Self::TooOld { .. } => ("bad-time", "a window lies outside what is kept", 422),
+            Self::Future { .. } => ("in-future", "a window lies in the future", 422),
+            Self::TooOld { .. } => ("too-old", "a window is older than what is kept", 422),
             Self::Width { .. } => ("bad-width", "a window does not fit", 422),
             Self::Stale => ("stale", "the report is too old to tell", 409),
             Self::TooManyAgents => ("too-many-agents", "too many agents", 429),
         };
         let (kind, title) = (format!("/problems/{kind}"), title.to_owned());
-        Problem { kind, title, status, detail: self.to_string(), at: None, retry_after_s: None }
+        Problem { kind, title, status, detail: self.to_string(), at: None, retry_after_s: self.retry_after_s() }
+    }
+
+    /// Seconds after which the same may be taken.
+    fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Busy | Self::TooManyReports(_) => Some(1),
+            // Agents are forgotten after weeks: there is no hurry.
+            Self::TooManyAgents => Some(60),
+            _ => None,
+        }
     }
 }
 
@@ -150,6 +188,19 @@ pub(crate) fn decode_sized(body: &[u8], encoding: Encoding) -> Result<(Report, u
     })
 }
 
+/// Name of the agent, from the first bytes of a report; `None` where it does not stand as agents write it.
+pub(crate) fn agent_of(body: &[u8], encoding: Encoding) -> Option<String> {
+    let mut head = Vec::new();
+    match encoding {
+        Encoding::Plain => head.extend_from_slice(&body[..body.len().min(HEAD_BYTES)]),
+        Encoding::Zstd => {
+            // What is cut behind the head is not looked at here.
+            let _ = decoder(body).ok()?.take(HEAD_BYTES as u64).read_to_end(&mut head);
+        }
+    }
+    wire::agent_of(&head).map(str::to_owned)
+}
+
 /// Whether the report's windows fit the store and the time. Retention is counted back from `present`, which is `now`
 /// unless the store keeps the past of a file.
 pub fn validate(report: &Report, levels: &Levels, now: Timestamp, present: Timestamp) -> Result<(), Refusal> {
@@ -172,11 +223,15 @@ pub fn validate(report: &Report, levels: &Levels, now: Timestamp, present: Times
 
 fn decompress(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let wrong = |e: std::io::Error| Refusal::Compression(e.to_string());
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(wrong)?;
-    decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(wrong)?;
     let mut plain = Vec::new();
-    decoder.take(budget::REPORT_PLAIN_BYTES as u64 + 1).read_to_end(&mut plain).map_err(wrong)?;
+    decoder(body).map_err(wrong)?.take(budget::REPORT_PLAIN_BYTES as u64 + 1).read_to_end(&mut plain).map_err(wrong)?;
     if plain.len() > budget::REPORT_PLAIN_BYTES { Err(Refusal::TooLargePlain) } else { Ok(plain) }
+}
+
+fn decoder(body: &[u8]) -> std::io::Result<impl Read> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(body)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+    Ok(decoder)
 }
 
 #[cfg(test)]
@@ -191,6 +246,28 @@ mod tests {
         let packed = zstd::encode_all(&plain[..], 3).expect("compresses");
         assert_eq!(decode(&plain, Encoding::Plain), Ok(want.clone()));
         assert_eq!(decode(&packed, Encoding::Zstd), Ok(want));
+    }
+
+    #[test]
+    fn the_agent_is_told_from_the_head() {
+        let mut want = report(1, &[(0, 3)]);
+        want.agent.name = "web-1 ä".into();
+        want.windows = vec![want.windows[0].clone(); 500];
+        let plain = wire::encode_report(&want);
+        let packed = zstd::encode_all(&plain[..], 3).expect("compresses");
+        let mut nameless = want.clone();
+        nameless.agent.name = "x".repeat(2 * HEAD_BYTES);
+        for (body, encoding, name) in [
+            (&plain, Encoding::Plain, Some(want.agent.name.as_str())),
+            (&packed, Encoding::Zstd, Some(&want.agent.name)),
+            (&packed, Encoding::Plain, None),
+            (&plain, Encoding::Zstd, None),
+            (&wire::encode_report(&nameless), Encoding::Plain, None),
+            (&vec![], Encoding::Zstd, None),
+            (&vec![7; 64], Encoding::Plain, None),
+        ] {
+            assert_eq!(agent_of(body, encoding).as_deref(), name);
+        }
     }
 
     #[test]

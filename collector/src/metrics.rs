@@ -5,9 +5,15 @@
 //!
 //! Source: Prometheus text exposition format 0.0.4.
 
+mod agents;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use pitot_model::{
@@ -27,13 +33,52 @@ const SERIES: usize = 2_000;
 /// What is beyond the budget is counted under this name.
 const OTHER: &str = "(other)";
 
+/// Why reports are refused: kinds of problems, without their prefix. The last one is for all others.
+pub const REFUSALS: [&str; 17] = [
+    "bad-body",
+    "bad-encoding",
+    "bad-report",
+    "bad-width",
+    "bug",
+    "busy",
+    "in-future",
+    "newer-report",
+    "slow",
+    "stale",
+    "stopped",
+    "store",
+    "too-large",
+    "too-many-agents",
+    "too-many-reports",
+    "too-old",
+    "other",
+];
+
+/// Refused reports by reason, counted by whoever refuses.
+#[derive(Debug, Default)]
+pub struct Refusals([AtomicU64; REFUSALS.len()]);
+
+impl Refusals {
+    /// Counts one; `kind` is that of the problem.
+    pub fn count(&self, kind: &str) {
+        let name = kind.strip_prefix("/problems/").unwrap_or(kind);
+        let i = REFUSALS.iter().position(|reason| *reason == name).unwrap_or(REFUSALS.len() - 1);
+        self.0[i].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts by reason, zeros too.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        REFUSALS.iter().copied().zip(self.0.iter().map(|n| n.load(Ordering::Relaxed)))
+    }
+}
+
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Metrics {
     durations: HashMap<Labels, Histogram>,
     accepted: u64,
     duplicate: u64,
-    refused: u64,
+    refusals: Arc<Refusals>,
     panics: u64,
     transactions: u64,
     coverage: Coverage,
@@ -96,9 +141,9 @@ impl Metrics {
         self.duplicate += 1;
     }
 
-    /// A report was refused.
-    pub fn refuse(&mut self) {
-        self.refused += 1;
+    /// Where refused reports are counted.
+    pub fn refusals(&self) -> Arc<Refusals> {
+        self.refusals.clone()
     }
 
     /// A question or report panicked: a bug.
@@ -140,8 +185,13 @@ impl Metrics {
         let mut page = Page(String::new());
         self.render_durations(&mut page);
         page.head("pitot_reports_total", "counter", "Reports received.");
-        for (result, n) in [("accepted", self.accepted), ("duplicate", self.duplicate), ("refused", self.refused)] {
+        let refused: u64 = self.refusals.counts().map(|(_, n)| n).sum();
+        for (result, n) in [("accepted", self.accepted), ("duplicate", self.duplicate), ("refused", refused)] {
             page.line("pitot_reports_total", &[("result", result)], n);
+        }
+        page.head("pitot_reports_refused_total", "counter", "Reports refused, by reason.");
+        for (reason, n) in self.refusals.counts() {
+            page.line("pitot_reports_refused_total", &[("reason", reason)], n);
         }
         page.head("pitot_panics_total", "counter", "Requests that failed by a bug; each is in the log.");
         page.line("pitot_panics_total", &[], self.panics);
@@ -153,14 +203,7 @@ impl Metrics {
         }
         anomalies(&mut page, "pitot_anomalies_total", "counter", "Anomalies noticed.", &self.anomalies);
         anomalies(&mut page, "pitot_anomalies_open", "gauge", "Anomalies that go on.", &gauges.open);
-        page.head("pitot_agents", "gauge", "Agents known.");
-        page.line("pitot_agents", &[], gauges.agents.len());
-        page.head("pitot_agent_last_seen_timestamp_seconds", "gauge", "When the last report of an agent came.");
-        for agent in &gauges.agents {
-            let labels = [("agent", agent.name.as_str())];
-            page.line("pitot_agent_last_seen_timestamp_seconds", &labels, seconds(agent.last_seen));
-        }
-        render_captures(&mut page, &gauges.agents);
+        agents::render(&mut page, &gauges.agents);
         page.head("pitot_watermark_timestamp_seconds", "gauge", "Numbers after this moment will grow.");
         page.line("pitot_watermark_timestamp_seconds", &[], seconds(gauges.watermark));
         page.head("pitot_agents_lagging", "gauge", "Agents so far behind that detection does not wait for them.");
@@ -196,23 +239,6 @@ impl Metrics {
             }
             page.line(&format!("{NAME}_sum"), &names, histogram.sum_us as f64 / 1e6);
             page.line(&format!("{NAME}_count"), &names, so_far);
-        }
-    }
-}
-
-/// What the captures of agents hold; agents without a capture have no line.
-fn render_captures(page: &mut Page, agents: &[AgentRow]) {
-    type Value = fn(&pitot_model::Gauges) -> u64;
-    let metrics: [(&str, &str, Value); 4] = [
-        ("pitot_agent_requests_in_flight", "Requests without a final response.", |g| g.requests_in_flight),
-        ("pitot_agent_streams_open", "Answers that stream.", |g| g.streams_open),
-        ("pitot_agent_connections", "TCP connections that a capture follows.", |g| g.connections),
-        ("pitot_agent_buffered_bytes", "Bytes that wait for what comes before or behind them.", |g| g.buffered_bytes),
-    ];
-    for (name, help, value) in metrics {
-        page.head(name, "gauge", help);
-        for (agent, gauges) in agents.iter().filter_map(|a| Some((a.name.as_str(), a.gauges.as_ref()?))) {
-            page.line(name, &[("agent", agent)], value(gauges));
         }
     }
 }
@@ -272,9 +298,15 @@ mod tests {
     fn buckets_are_cumulative_and_end_with_the_count() {
         let mut metrics = Metrics::default();
         metrics.accept(&report(1, &[(0, 12)]));
-        let page = metrics.render(&gauges());
         let labels = r#"service_name="shop",http_request_method="GET",http_route="/a",http_response_status_code="200""#;
+        metrics.refusals().count("/problems/stale");
+        metrics.refusals().count("/problems/of tomorrow");
+        let page = metrics.render(&gauges());
         for want in [
+            "pitot_reports_total{result=\"refused\"} 2".into(),
+            "pitot_reports_refused_total{reason=\"stale\"} 1".into(),
+            "pitot_reports_refused_total{reason=\"other\"} 1".into(),
+            "pitot_reports_refused_total{reason=\"busy\"} 0".into(),
             format!("http_server_request_duration_seconds_bucket{{{labels},le=\"0.005\"}} 2"),
             format!("http_server_request_duration_seconds_bucket{{{labels},le=\"0.01\"}} 4"),
             format!("http_server_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 5"),

@@ -76,6 +76,19 @@ pub fn decode_report(bytes: &[u8]) -> Result<Report, WireError> {
     }
 }
 
+/// Name of the agent, from the first bytes of a report: what tells whose it is before it is decoded. `None` where it does
+/// not stand there as [`encode_report`] writes it, right behind the version.
+pub fn agent_of(head: &[u8]) -> Option<&str> {
+    let mut rest = head.strip_prefix(&MAGIC)?;
+    let varint = |rest: &mut &[u8]| prost::encoding::decode_varint(rest).ok();
+    // Fields 1 (a number) and 2 (bytes).
+    (varint(&mut rest)? == 0x08).then_some(())?;
+    varint(&mut rest)?;
+    (varint(&mut rest)? == 0x12).then_some(())?;
+    let n_bytes = usize::try_from(varint(&mut rest)?).ok()?;
+    std::str::from_utf8(rest.get(..n_bytes)?).ok()
+}
+
 /// Encodes a window; for stores. Versioning is the store's business.
 pub fn encode_window(window: &Window) -> Vec<u8> {
     window_to_v1(window).encode_to_vec()

@@ -83,7 +83,7 @@ async fn anomaly(State(c): State<Collector>, id: Result<Path<String>, PathReject
 }
 
 async fn agents(State(c): State<Collector>) -> Answer<Agents> {
-    Ok(Json(c.ask(|core, _| core.agents()).await?))
+    Ok(Json(c.ask(|core, now| core.agents(now)).await?))
 }
 
 async fn status(State(c): State<Collector>) -> Answer<CollectorStatus> {

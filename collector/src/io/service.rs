@@ -11,6 +11,7 @@
 
 mod config;
 mod core;
+mod lanes;
 mod owner;
 mod record;
 #[cfg(test)]
@@ -32,17 +33,20 @@ use pitot_model::{
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast, oneshot, watch};
 
 pub use self::config::{Config, OpenError};
-pub use self::core::ReconfigureError;
 pub(crate) use self::core::Core;
+pub use self::core::ReconfigureError;
+use self::lanes::Lanes;
 use self::owner::{Ask, Job, own};
 use crate::{
-    ingest::{self, Encoding},
+    fleet::Arrival,
+    ingest::{self, Encoding, Refusal},
     io::{
         api,
         clock::{self, Clock},
         door::{Door, Turned, TurnedAway},
         listen,
     },
+    metrics::Refusals,
 };
 
 /// Questions and reports that wait for the owner thread at a time; further ones wait for their turn before that.
@@ -68,6 +72,9 @@ pub(crate) const BODY_FREE: usize = 64 << 10;
 /// Bodies that are read at a time; further ones wait.
 const READERS: usize = 1_024;
 
+/// How long they wait before they are refused with 503.
+const READER_WAIT: Duration = Duration::from_secs(10);
+
 /// Events that a slow reader of the live stream may lag behind; older ones are left out for it.
 const LIVE: usize = 256;
 
@@ -88,6 +95,8 @@ struct Shared {
     decoded: Arc<Semaphore>,
     readers: Semaphore,
     bodies: Semaphore,
+    lanes: Arc<Lanes>,
+    refusals: Arc<Refusals>,
     live: broadcast::Sender<LiveEvent>,
     closing: watch::Sender<bool>,
     /// Why the owner thread cannot go on.
@@ -107,6 +116,7 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
     let door = RwLock::new(Arc::new(Door::open(&config)?));
     let (live, _) = broadcast::channel(LIVE);
     let core = Core::open(config, live.clone(), &clock)?;
+    let refusals = core.refusals();
     // One more than there are turns: a stop never waits for a place.
     let (jobs, inbox) = mpsc::sync_channel(JOBS + 1);
     let (ticking, fatal) = (clock.clone(), Arc::new(watch::Sender::new(None)));
@@ -126,10 +136,24 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
         .map_err(OpenError::Thread)?;
     let [turns, decoders, decoded] = [JOBS, DECODERS, DECODED].map(|n| Arc::new(Semaphore::new(n)));
     let (readers, bodies) = (Semaphore::new(READERS), Semaphore::new(BODIES));
-    let closing = watch::Sender::new(false);
+    let (lanes, closing) = (Arc::default(), watch::Sender::new(false));
     let turned_away = TurnedAway::default();
-    let shared =
-        Shared { jobs, turns, decoders, decoded, readers, bodies, live, closing, fatal, door, turned_away, clock };
+    let shared = Shared {
+        jobs,
+        turns,
+        decoders,
+        decoded,
+        readers,
+        bodies,
+        lanes,
+        refusals,
+        live,
+        closing,
+        fatal,
+        door,
+        turned_away,
+        clock,
+    };
     Ok(Collector { shared: Arc::new(shared) })
 }
 
@@ -190,26 +214,36 @@ impl Collector {
         self.shared.turned_away.render()
     }
 
-    /// Takes the bytes of a report.
-    pub async fn ingest_bytes(&self, body: Bytes, encoding: Encoding) -> Result<Accepted, Problem> {
+    /// Takes the bytes of a report. `sent` is when they were sent, by the sender's clock; `None` where that is not known.
+    pub async fn ingest_bytes(
+        &self,
+        body: Bytes,
+        encoding: Encoding,
+        sent: Option<Timestamp>,
+    ) -> Result<Accepted, Problem> {
+        self.take_bytes(body, encoding, sent).await.map_err(|problem| self.refused(problem))
+    }
+
+    async fn take_bytes(&self, body: Bytes, encoding: Encoding, sent: Option<Timestamp>) -> Result<Accepted, Problem> {
+        let agent = ingest::agent_of(&body, encoding).unwrap_or_default();
+        let lane = self.shared.lanes.enter(&agent).ok_or_else(|| Refusal::TooManyReports(agent).problem())?;
         let place = self.shared.decoded.clone().acquire_owned().await.map_err(|_| stopped())?;
         let turn = self.shared.decoders.clone().acquire_owned().await.map_err(|_| stopped())?;
         let decoded = tokio::task::spawn_blocking(move || ingest::decode_sized(&body, encoding)).await;
-        match decoded.map_err(|_| broken())? {
-            Ok((report, n_bytes)) => {
-                let turn = Some(turn).filter(|_| n_bytes > SMALL);
-                self.take(report, (place, turn)).await
-            }
-            Err(refusal) => {
-                self.ask(|core, _| core.refuse()).await?;
-                Err(refusal.problem())
-            }
-        }
+        let (report, n_bytes) = decoded.map_err(|_| broken())?.map_err(|refusal| refusal.problem())?;
+        let turn = Some(turn).filter(|_| n_bytes > SMALL);
+        self.take(report, sent, (lane, place, turn)).await
     }
 
-    /// A turn to read a body.
-    pub(crate) async fn reader(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.shared.readers.acquire().await.map_err(|_| stopped())
+    /// Counts a report that is refused, by the kind of the problem.
+    pub(crate) fn refused(&self, problem: Problem) -> Problem {
+        self.shared.refusals.count(&problem.kind);
+        problem
+    }
+
+    /// A turn to read a body; `None` when there is none for long.
+    pub(crate) async fn reader(&self) -> Option<SemaphorePermit<'_>> {
+        tokio::time::timeout(READER_WAIT, self.shared.readers.acquire()).await.ok()?.ok()
     }
 
     /// Room for so many bytes of bodies; `None` when there is none at the moment.
@@ -219,13 +253,18 @@ impl Collector {
 
     /// Takes a report that was never bytes.
     pub async fn ingest(&self, report: Report) -> Result<Accepted, Problem> {
-        self.take(report, ()).await
+        self.take(report, None, ()).await.map_err(|problem| self.refused(problem))
     }
 
     /// Takes a report, and gives back its place when it is stored. It is acknowledged when it is on disk.
-    async fn take(&self, report: Report, place: impl Send + 'static) -> Result<Accepted, Problem> {
+    async fn take(
+        &self,
+        report: Report,
+        sent: Option<Timestamp>,
+        place: impl Send + 'static,
+    ) -> Result<Accepted, Problem> {
         let take = move |core: &mut Core, now| {
-            let answer = core.ingest(report, now);
+            let answer = core.ingest(report, Arrival { sent, now });
             drop(place);
             answer
         };
@@ -324,6 +363,6 @@ fn stopped() -> Problem {
         status: 503,
         detail: "the collector is stopping; try again in a moment".into(),
         at: None,
-        retry_after_s: None,
+        retry_after_s: Some(1),
     }
 }

@@ -10,6 +10,9 @@ use axum::{
 use pitot_model::api::Problem;
 use serde::de::DeserializeOwned;
 
+/// Seconds after which what is busy or away may be tried again, unless the problem says so itself.
+const RETRY_AFTER_S: u64 = 1;
+
 /// A problem on its way to the caller.
 #[derive(Debug)]
 pub struct ApiError(pub Problem);
@@ -36,12 +39,17 @@ impl From<Problem> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(self.0)).into_response();
+        let Self(mut problem) = self;
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            problem.retry_after_s.get_or_insert(RETRY_AFTER_S);
+        }
+        let retry_after_s = problem.retry_after_s;
+        let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

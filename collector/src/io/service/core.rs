@@ -6,7 +6,7 @@ mod reconfigure;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use pitot_model::{
     Reason, Report, Timestamp,
@@ -15,19 +15,22 @@ use pitot_model::{
 use tokio::sync::broadcast;
 
 pub use self::reconfigure::ReconfigureError;
+#[cfg(test)]
+pub(super) use self::tests::{crowd, poison};
 use super::{Config, OpenError, record::Record};
 use crate::{
     alert::{AlertStats, Router},
-    detect::{DetectStats, Detector},
+    detect::{DetectStats, Detector, Silence},
+    fleet::{Arrival, Fleet},
     ingest::{self, Refusal},
     io::{clock::Clock, embedded::Embedded, notify::Notifier},
     metrics::{Gauges, Metrics},
     query::Context,
-    store::{Appended, Levels, Memory, Store, StoreError, ledger::Progress},
+    store::{
+        Appended, Levels, Memory, Store, StoreError,
+        ledger::{AGENT_LIVE, Progress},
+    },
 };
-
-/// An agent that was seen within this time is expected to ship more; the watermark waits for it.
-const AGENT_LIVE: Duration = Duration::from_secs(60);
 
 /// Time between two writes through to the disk of what nobody waits for.
 const PERSIST: Duration = Duration::from_secs(1);
@@ -53,6 +56,9 @@ pub(crate) struct Core {
     /// Where the store outlives the process.
     data: Option<PathBuf>,
     detector: Detector,
+    /// Only where the store outlives the process: agents that read files to their end are not silent.
+    silence: Option<Silence>,
+    fleet: Fleet,
     metrics: Metrics,
     record: Record,
     /// Only where somebody wants to be told.
@@ -75,6 +81,8 @@ struct Losses {
     refused_aliases: u64,
     /// Agents that detection does not wait for at the moment.
     lagging: usize,
+    /// Silent agents that are not told of at the moment.
+    untold_silent: u64,
     alerts: AlertStats,
 }
 
@@ -98,8 +106,11 @@ impl Core {
             None => Box::new(Memory::new(levels)),
         };
         let mut record = Record::open(config.data.as_deref())?;
+        let (after, max_open) = (config.detect.silent_agent, config.detect.max_open);
+        let mut silence = config.data.is_some().then(|| Silence::new(after, max_open, now));
         let mut detector = Detector::new(config.detect);
         let open = record.resume()?;
+        silence.iter_mut().for_each(|silence| silence.restore(&open));
         alerts.tick(now);
         open.iter().for_each(|anomaly| alerts.resume(anomaly));
         detector.restore(open);
@@ -111,6 +122,8 @@ impl Core {
             store,
             data: config.data,
             detector,
+            silence,
+            fleet: Fleet::default(),
             metrics: Metrics::default(),
             record,
             notifier,
@@ -125,13 +138,18 @@ impl Core {
 
     /// Stores a report and shows it to the detectors. What of it is late is added to its coverage: only here it is known
     /// what the agent had called complete.
-    pub(crate) fn ingest(&mut self, mut report: Report, now: Timestamp) -> Result<Accepted, Problem> {
+    pub(crate) fn ingest(&mut self, mut report: Report, arrival: Arrival) -> Result<Accepted, Problem> {
+        let now = arrival.now;
+        if let Some(offset_ms) = self.fleet.hear(&report, arrival, self.store.ledger()) {
+            let agent = &report.agent.name;
+            tracing::warn!(agent, offset_ms, "clocks of agent and collector differ; set them by NTP");
+        }
         let late = self.store.ledger().late(&report);
         report.coverage.add(Reason::Late, late);
         let report = &report;
         let appended = match ingest::validate(report, self.store.levels(), now, self.present(now)) {
             Ok(()) => self.store.append(report, now),
-            Err(refusal) => return Err(self.refused(&refusal)),
+            Err(refusal) => return Err(self.refused(report, &refusal)),
         };
         let appended = appended.map_err(|e| {
             self.fail(&e);
@@ -141,8 +159,8 @@ impl Core {
         match appended {
             Appended::Stored => self.take(report, now),
             Appended::Duplicate => self.metrics.duplicate(),
-            Appended::Stale => return Err(self.refused(&Refusal::Stale)),
-            Appended::TooManyAgents => return Err(self.refused(&Refusal::TooManyAgents)),
+            Appended::Stale => return Err(self.refused(report, &Refusal::Stale)),
+            Appended::TooManyAgents => return Err(self.refused(report, &Refusal::TooManyAgents)),
         }
         Ok(Accepted {
             sequence: self.store.ledger().sequence(&report.agent),
@@ -153,9 +171,9 @@ impl Core {
         })
     }
 
-    /// Counts a report that could not be read.
-    pub(crate) fn refuse(&mut self) {
-        self.metrics.refuse();
+    /// Where refused reports are counted.
+    pub(super) fn refusals(&self) -> Arc<crate::metrics::Refusals> {
+        self.metrics.refusals()
     }
 
     /// Counts a question or report that panicked.
@@ -180,6 +198,7 @@ impl Core {
     /// Time has passed. An error says why nothing can go on.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Result<(), String> {
         self.detect(now);
+        self.listen(now);
         if self.untold > 0 {
             let told = LiveEvent::Data { watermark: self.watermark(now), transactions: self.untold };
             // Nobody listens: nothing is lost.
@@ -220,8 +239,8 @@ impl Core {
         self.record.get(id)
     }
 
-    pub(crate) fn agents(&self) -> Agents {
-        self.store.ledger().agents()
+    pub(crate) fn agents(&self, now: Timestamp) -> Agents {
+        self.fleet.rows(self.store.ledger(), now)
     }
 
     pub(crate) fn status(&self, now: Timestamp) -> CollectorStatus {
@@ -239,7 +258,7 @@ impl Core {
     /// The page for Prometheus.
     pub(crate) fn metrics(&self, now: Timestamp) -> String {
         let open = self.record.open_by_kind();
-        let (agents, store) = (self.agents().agents, self.store.stats());
+        let (agents, store) = (self.agents(now).agents, self.store.stats());
         let (watermark, lagging) = (self.watermark(now), self.progress(now).lagging);
         self.metrics.render(&Gauges { agents, open, store, watermark, lagging })
     }
@@ -260,6 +279,16 @@ impl Core {
     fn detect(&mut self, now: Timestamp) {
         self.detector.tick(now, self.progress(now).watermark);
         while let Some(anomaly) = self.detector.poll() {
+            self.tell(anomaly);
+        }
+    }
+
+    /// Looks for agents that are not heard any more.
+    fn listen(&mut self, now: Timestamp) {
+        if let Some(silence) = &mut self.silence {
+            silence.tick(now, self.fleet.heard(self.store.ledger()));
+        }
+        while let Some(anomaly) = self.silence.as_mut().and_then(Silence::poll) {
             self.tell(anomaly);
         }
     }
@@ -289,6 +318,7 @@ impl Core {
         }
         if is_due(self.due.say, SAY) {
             self.say_losses(now);
+            self.fleet.forget(self.store.ledger(), now);
             self.due.say = now;
         }
         if self.due.is_dirty && is_due(self.due.persist, PERSIST) {
@@ -331,10 +361,12 @@ impl Core {
             detect: DetectStats { judged: 0, ..self.detector.stats() },
             refused_aliases: self.store.ledger().refused_aliases(),
             lagging: self.progress(now).lagging,
+            untold_silent: self.silence.as_ref().map_or(0, Silence::untold),
             alerts: self.notifier.as_ref().map(|n| AlertStats { sent: 0, ..n.stats() }).unwrap_or_default(),
         };
         if losses != self.losses {
-            tracing::warn!(?losses.detect, losses.refused_aliases, losses.lagging, ?losses.alerts, "left out so far");
+            let Losses { detect, refused_aliases, lagging, untold_silent, alerts } = losses;
+            tracing::warn!(?detect, refused_aliases, lagging, untold_silent, ?alerts, "left out so far");
             self.losses = losses;
         }
     }
@@ -365,9 +397,11 @@ impl Core {
         self.store.ledger().watermark(Timestamp::MAX)
     }
 
-    fn refused(&mut self, refusal: &Refusal) -> Problem {
-        self.metrics.refuse();
-        refusal.problem()
+    /// Remembers with its agent that a report is refused.
+    fn refused(&mut self, report: &Report, refusal: &Refusal) -> Problem {
+        let problem = refusal.problem();
+        self.fleet.refuse(report, &problem.detail, self.store.ledger());
+        problem
     }
 
     /// Remembers that something could not be written. It is logged once per kind, not once per report.
@@ -386,5 +420,5 @@ fn is_due(last: Timestamp, now: Timestamp, every: Duration) -> bool {
 
 fn unavailable(detail: String) -> Problem {
     let (kind, title) = ("/problems/store".into(), "the store cannot be used".into());
-    Problem { kind, title, status: 503, detail, at: None, retry_after_s: None }
+    Problem { kind, title, status: 503, detail, at: None, retry_after_s: Some(RECOVER.as_secs()) }
 }

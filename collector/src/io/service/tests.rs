@@ -1,6 +1,7 @@
 //! The collector through its router, as the dashboard in the same process and the server use it. The clock is made up.
 
 mod hostile;
+mod refusals;
 
 use std::{
     ops::RangeInclusive,
@@ -43,6 +44,7 @@ struct Bench {
 struct Reply {
     status: u16,
     kind: String,
+    retry_after: Option<String>,
     body: Vec<u8>,
 }
 
@@ -73,9 +75,10 @@ impl Bench {
     async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.expect("answers");
         let status = response.status().as_u16();
-        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let text = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let (kind, retry_after) = (text(header::CONTENT_TYPE).unwrap_or_default(), text(header::RETRY_AFTER));
         let body = to_bytes(response.into_body(), 1 << 24).await.expect("reads").to_vec();
-        Reply { status, kind, body }
+        Reply { status, kind, retry_after, body }
     }
 
     async fn get(&self, path: &str) -> Reply {

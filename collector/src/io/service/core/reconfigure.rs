@@ -75,6 +75,9 @@ impl Core {
             }
         }
         self.store.set_levels(levels);
+        if let Some(silence) = &mut self.silence {
+            silence.reconfigure(config.detect.silent_agent, config.detect.max_open);
+        }
         self.detector.reconfigure(config.detect);
         Ok(())
     }
@@ -90,6 +93,7 @@ mod tests {
     use crate::{
         alert::{AlertConfig, ReceiverConfig, ReceiverKind},
         detect::DetectConfig,
+        fleet::Arrival,
         io::clock::Clock,
         store::{
             Retention,
@@ -119,7 +123,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let before = Config { data: Some(dir.path().join("data")), ..Config::default() };
         let (mut core, clock) = core(before.clone());
-        core.ingest(report(1, &[(0, 3)]), at(100)).expect("stored");
+        core.ingest(report(1, &[(0, 3)]), Arrival { sent: None, now: at(100) }).expect("stored");
         let hours = |n: u64| Duration::from_secs(n * 3_600);
         let after = Config {
             retention: Retention { finest: hours(1), ..Retention::default() },
@@ -131,7 +135,7 @@ mod tests {
         assert_eq!(core.store.levels().all()[0].keep, Some(hours(1)));
         assert!(core.notifier.is_some());
         core.reconfigure(Config { alerts: AlertConfig::default(), ..after }, &clock, at(102)).expect("taken");
-        assert_eq!(core.agents().agents.len(), 1, "what was stored is there");
+        assert_eq!(core.agents(at(100)).agents.len(), 1, "what was stored is there");
     }
 
     #[test]

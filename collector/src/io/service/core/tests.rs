@@ -6,6 +6,7 @@ use super::*;
 use crate::store::{
     Cube, Ledger,
     contract::{at, report},
+    ledger::AGENTS,
 };
 
 /// An engine that failed once.
@@ -53,26 +54,44 @@ impl Store for Poisoned {
     }
 }
 
+/// Stores reports of as many agents as there may be.
+pub(in crate::io::service) fn crowd(core: &mut Core, now: Timestamp) {
+    for i in core.store.ledger().len()..AGENTS {
+        let mut report = Report { sequence: 1, ..Report::default() };
+        report.agent.name = format!("agent-{i}");
+        assert_eq!(core.store.append(&report, now).expect("has room"), Appended::Stored);
+    }
+}
+
+/// Puts a store on a full disk in the place of its own.
+pub(in crate::io::service) fn poison(core: &mut Core, data: &std::path::Path) {
+    let levels = core.store.levels().clone();
+    core.store = Box::new(Poisoned(Embedded::open(data, levels).expect("opens")));
+}
+
 #[test]
 fn a_store_that_failed_is_opened_again_when_there_is_room() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
     let config = Config { data: Some(data.clone()), ..Config::default() };
-    let clock: Clock = std::sync::Arc::new(|| at(100));
+    let clock: Clock = Arc::new(|| at(100));
     let (live, _) = broadcast::channel(4);
     let mut core = Core::open(config, live, &clock).expect("opens");
-    core.ingest(report(1, &[(0, 3)]), at(100)).expect("stored");
+    core.ingest(report(1, &[(0, 3)]), Arrival { sent: None, now: at(100) }).expect("stored");
     let levels = core.store.levels().clone();
     core.store = Box::new(Memory::new(levels.clone()));
     core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
 
-    core.ingest(report(2, &[(0, 3)]), at(101)).expect_err("is full");
+    core.ingest(report(2, &[(0, 3)]), Arrival { sent: None, now: at(101) }).expect_err("is full");
     assert!(core.ready().is_err());
     core.tick(at(102)).expect("goes on");
-    assert!(core.ingest(report(2, &[(0, 3)]), at(103)).is_err(), "it is not tried all the time");
+    assert!(
+        core.ingest(report(2, &[(0, 3)]), Arrival { sent: None, now: at(103) }).is_err(),
+        "it is not tried all the time"
+    );
     core.tick(at(110)).expect("goes on");
     assert!(core.ready().is_ok());
-    let stored = core.ingest(report(2, &[(0, 3)]), at(111)).expect("stored");
+    let stored = core.ingest(report(2, &[(0, 3)]), Arrival { sent: None, now: at(111) }).expect("stored");
     assert_eq!((stored.sequence, stored.duplicate), (2, false));
 }
 
@@ -81,14 +100,14 @@ fn a_store_that_cannot_be_opened_again_ends_the_process() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
     let config = Config { data: Some(data.clone()), ..Config::default() };
-    let clock: Clock = std::sync::Arc::new(|| at(100));
+    let clock: Clock = Arc::new(|| at(100));
     let (live, _) = broadcast::channel(4);
     let mut core = Core::open(config, live, &clock).expect("opens");
     let levels = core.store.levels().clone();
     let own = std::mem::replace(&mut core.store, Box::new(Memory::new(levels.clone())));
     drop(own);
     core.store = Box::new(Poisoned(Embedded::open(&data, levels).expect("opens")));
-    core.ingest(report(1, &[(0, 3)]), at(101)).expect_err("is full");
+    core.ingest(report(1, &[(0, 3)]), Arrival { sent: None, now: at(101) }).expect_err("is full");
     std::fs::rename(data.join("store"), dir.path().join("away")).expect("moves");
     let cause = core.tick(at(110)).expect_err("cannot go on");
     assert!(cause.contains("cannot be opened again"), "{cause}");

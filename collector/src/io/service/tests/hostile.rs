@@ -61,7 +61,9 @@ async fn slow_large_bodies_keep_out_each_other_and_no_ordinary_report() {
     assert_eq!(bench.ship(&shifted(1, &[(-20, 6)])).await.status, 200);
     drop(senders);
     for task in tasks {
-        assert_eq!(task.await.expect("runs").expect("answers").status(), 400);
+        // Whose they are cannot be told, so they have the places of one agent.
+        let status = task.await.expect("runs").expect("answers").status().as_u16();
+        assert!(matches!(status, 400 | 429), "{status}");
     }
     assert_eq!(bench.collector.room(BODIES).map(|room| room.num_permits()), Some(BODIES), "all is given back");
 }
