@@ -28,11 +28,12 @@ mod open;
 mod pack;
 mod push;
 mod queue;
+mod samples;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     io::{self, ErrorKind},
     path::PathBuf,
     time::Duration,
@@ -47,6 +48,7 @@ pub use self::error::SpoolError;
 use self::{
     disk::{Kind, STORE, UNFINISHED},
     format::{HEAD_READ, Head, Unreadable},
+    push::Packing,
     queue::{Carry, Entry, Known, Queue},
 };
 use crate::Cursor;
@@ -138,6 +140,8 @@ pub struct Spool {
     /// Numbers of damaged files that are kept.
     damaged: Vec<u64>,
     store: String,
+    /// Names of the samples that are on disk.
+    samples: BTreeSet<String>,
 }
 
 /// [`SpoolConfig`] without the place.
@@ -175,6 +179,16 @@ impl Spool {
     /// Sets agent and sequence of the report, and adds to its coverage what is to be told of lost ones. On an error nothing
     /// is kept, and agent, incarnation and sequence aside the report is as it was: push it again later, with the cursors it came with.
     pub fn push(&mut self, report: &mut Report, cursors: &[Cursor], now: Timestamp) -> Result<(), SpoolError> {
+        self.push_by(report, cursors, now, &pack::pack)
+    }
+
+    fn push_by(
+        &mut self,
+        report: &mut Report,
+        cursors: &[Cursor],
+        now: Timestamp,
+        packing: Packing<'_>,
+    ) -> Result<(), SpoolError> {
         self.take_steps().map_err(|e| self.io("remove what was taken", e))?;
         if self.is_full() {
             return Err(SpoolError::Full { limit_bytes: self.limits.bytes });
@@ -182,7 +196,7 @@ impl Spool {
         report.agent = AgentId { name: self.agent.clone(), incarnation: self.incarnation };
         report.sequence = self.sequence + 1;
         let own = report.coverage.clone();
-        let pushed = self.push_with_losses(report, cursors, now, &own);
+        let pushed = self.push_with_losses(report, cursors, now, &own, packing);
         if pushed.is_err() {
             report.coverage = own;
         }
@@ -330,14 +344,14 @@ impl Spool {
 
     /// The header of a file, unless it is damaged or gone.
     fn head(&mut self, kind: Kind, number: u64) -> Result<Result<Head, Unreadable>, SpoolError> {
-        let mut head = Err(Unreadable::Short);
         for most in [HEAD_READ, FILE_BYTES] {
-            if head == Err(Unreadable::Short) {
-                let Some(bytes) = self.read(kind, number, most)? else { return Ok(Err(Unreadable::Damaged)) };
-                head = format::decode_head(&bytes);
+            let Some(bytes) = self.read(kind, number, most)? else { break };
+            match format::decode_head(&bytes) {
+                Err(Unreadable::Short) => {}
+                head => return Ok(head),
             }
         }
-        Ok(head)
+        Ok(Err(Unreadable::Damaged))
     }
 
     /// The first bytes of a file; `None` when it is gone, though its directory is there.

@@ -25,6 +25,7 @@ use pitot_model::{Coverage, Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::samples::Stripped;
 use crate::Cursor;
 
 /// The version that this program writes, and the newest that it reads.
@@ -44,7 +45,7 @@ const ZSTD_LEVEL: i32 = 3;
 pub(super) const HEAD_READ: u64 = 64 << 10;
 
 /// What one file stands for, beside the report itself.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Head {
     /// See [`AgentId`](pitot_model::AgentId).
     pub(super) incarnation: u64,
@@ -57,7 +58,7 @@ pub(super) struct Head {
     /// Its coverage, with what it tells of reports that were lost.
     pub(super) coverage: Coverage,
     /// How far the sources were read; of a report in several files, in the last one alone.
-    pub(super) cursors: Vec<Cursor>,
+    pub(super) cursors: Stripped,
     /// Files that count no more, should they still be there: this report tells what became of them.
     pub(super) replaces: Vec<u64>,
     /// Number of the last file that was pushed together with this one: without it none of them counts.
@@ -173,6 +174,9 @@ struct Stored {
     coverage: StoredCoverage,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cursors: Vec<Cursor>,
+    /// Names of the samples of these cursors, in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    samples: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replaces: Vec<u64>,
     until: u64,
@@ -204,7 +208,8 @@ impl From<&Head> for Stored {
                 transactions: c.transactions,
                 reasons: c.reasons.iter().map(|(r, &n)| (r.as_wire(), n)).collect(),
             },
-            cursors: h.cursors.clone(),
+            cursors: h.cursors.cursors.clone(),
+            samples: h.cursors.samples.clone(),
             replaces: h.replaces.clone(),
             until: h.until,
         }
@@ -225,7 +230,7 @@ impl From<Stored> for Head {
             made: Timestamp::from_micros(s.made_us),
             transactions: s.transactions,
             coverage,
-            cursors: s.cursors,
+            cursors: Stripped { cursors: s.cursors, samples: s.samples },
             replaces: s.replaces,
             until: s.until,
         }

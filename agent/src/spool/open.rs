@@ -11,6 +11,7 @@ use super::{
     disk::{Kind, STORE, UNFINISHED},
     format::{Head, Unreadable},
     queue::{Carry, Entry, Known, Queue},
+    samples,
 };
 use crate::Cursor;
 
@@ -44,6 +45,7 @@ impl Spool {
             replaced: Vec::new(),
             is_evicting: false,
             store: String::new(),
+            samples: BTreeSet::new(),
         };
         let cursors = spool.resume()?;
         Ok((spool, cursors))
@@ -57,6 +59,8 @@ impl Spool {
         for (name, bytes) in listed {
             if let Some((kind, number)) = Kind::parse(&name) {
                 files.entry(number).or_default().insert(kind, bytes);
+            } else if samples::is_sample(&name) {
+                self.samples.insert(name);
             } else if name == UNFINISHED {
                 self.disk.remove(UNFINISHED).map_err(|e| self.io("clean up", e))?;
             } else if name == STORE {
@@ -81,7 +85,9 @@ impl Spool {
         {
             self.queue.know(0, Known::from(&head));
         }
-        Ok(newest.map(|(_, head)| head.cursors).unwrap_or_default())
+        let cursors = newest.map(|(_, head)| head.cursors).unwrap_or_default();
+        self.forget_samples(&cursors.samples);
+        Ok(self.unstrip(cursors))
     }
 
     /// The newest file that counts. Incarnation and sequence go on from it.

@@ -16,14 +16,16 @@ pub(super) struct Packed {
     pub(super) bytes: Bytes,
 }
 
+/// From a report to its bytes, where it fits.
+pub(super) type Packer<'a> = &'a dyn Fn(&Report) -> Result<Bytes, String>;
+
 /// Packs a report, whose sequence is that of the first piece.
 pub(super) fn pack(report: &Report) -> Result<Vec<Packed>, SpoolError> {
     pack_with(report, &|r| pitot_client::pack(r).map_err(|e| e.to_string()))
 }
 
-type Packer<'a> = &'a dyn Fn(&Report) -> Result<Bytes, String>;
-
-fn pack_with(report: &Report, packer: Packer<'_>) -> Result<Vec<Packed>, SpoolError> {
+/// Packs a report by what says whether it fits.
+pub(super) fn pack_with(report: &Report, packer: Packer<'_>) -> Result<Vec<Packed>, SpoolError> {
     let why = match packer(report) {
         Ok(bytes) => return Ok(vec![Packed::new(report, bytes)]),
         Err(why) => why,

@@ -10,10 +10,14 @@ use super::{
     EVICTED_AT_ONCE, Entry, Known, Spool, SpoolError, Step, WhenFull,
     disk::Kind,
     format::{self, Head},
-    pack::{self, Packed},
+    pack::Packed,
     queue::Carry,
+    samples::Stripped,
 };
 use crate::Cursor;
+
+/// From a report to its pieces.
+pub(super) type Packing<'a> = &'a dyn Fn(&Report) -> Result<Vec<Packed>, SpoolError>;
 
 /// A file that is to be written.
 struct File {
@@ -30,13 +34,15 @@ impl Spool {
         cursors: &[Cursor],
         now: Timestamp,
         own: &Coverage,
+        packing: Packing<'_>,
     ) -> Result<(), SpoolError> {
+        let cursors = self.strip(cursors).map_err(|e| self.io("write", e))?;
         let mut lost = self.carry.clone();
         let mut evicted = 0;
         let files = loop {
             report.coverage.clone_from(own);
             report.coverage.merge(&lost.coverage);
-            let files = self.files(pack::pack(report)?, report.made, cursors, &lost);
+            let files = self.files(packing(report)?, report.made, &cursors, &lost);
             let bytes = files.iter().map(|f| f.entry.bytes).sum();
             let before = evicted;
             while evicted < EVICTED_AT_ONCE && self.must_evict(evicted, bytes, now)? {
@@ -54,11 +60,12 @@ impl Spool {
         }
         report.sequence = self.sequence + files.len() as u64;
         self.commit(&files, lost, evicted);
+        self.forget_samples(&cursors.samples);
         Ok(())
     }
 
     /// The files of one push. Only the last one has cursors, and says what it replaces.
-    fn files(&self, pieces: Vec<Packed>, made: Timestamp, cursors: &[Cursor], lost: &Carry) -> Vec<File> {
+    fn files(&self, pieces: Vec<Packed>, made: Timestamp, cursors: &Stripped, lost: &Carry) -> Vec<File> {
         let until = self.next + pieces.len() as u64 - 1;
         let replaces: Vec<u64> = self.replaced.iter().copied().chain(lost.files.iter().map(|f| f.1)).collect();
         let file = |(piece, number): (Packed, u64)| {
@@ -69,7 +76,7 @@ impl Spool {
                 made,
                 transactions: piece.transactions,
                 coverage: piece.coverage,
-                cursors: if is_last { cursors.to_vec() } else { Vec::new() },
+                cursors: if is_last { cursors.clone() } else { Stripped::default() },
                 replaces: if is_last { replaces.clone() } else { Vec::new() },
                 until,
             };

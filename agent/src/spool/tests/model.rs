@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Cursor,
-    spool::{Front, Limits, WhenFull},
+    spool::{Front, Limits, WhenFull, pack::pack_with},
 };
 
 /// Some five reports.
@@ -108,6 +108,11 @@ fn lines(window: &pitot_model::Window) -> Vec<u64> {
     (from..to).collect()
 }
 
+/// Sometimes another one, sometimes none, and the same again later.
+fn sample(offset: u64) -> String {
+    ["", "combined", "json"][offset as usize / 7 % 3].to_owned()
+}
+
 struct World {
     sim: Sim,
     chance: Chance,
@@ -152,6 +157,7 @@ impl World {
         let offset = cursors.first().map_or(0, |c| c.offset);
         assert!(offset >= self.kept, "a report that was kept is gone: {offset} of {}", self.kept);
         assert!(offset <= self.next_line, "cursors from nowhere");
+        assert!(cursors.iter().all(|c| c.sample == sample(c.offset)), "a sample is lost");
         (self.kept, self.next_line, self.waiting, self.spool) = (offset, offset, None, Some(spool));
     }
 
@@ -196,15 +202,35 @@ impl World {
             self.next_line += n;
             let mut report = report(n);
             report.made = self.now;
-            report.windows[0].routes[0] = Route::new("GET", format!("/{from}/{}", self.next_line));
-            (report, Cursor { offset: self.next_line, ..Cursor::default() })
+            report.windows = (0..1 + self.chance.below(3)).map(|_| report.windows[0].clone()).collect();
+            let mut at = from;
+            for i in 0..report.windows.len() {
+                let rest = self.next_line - at;
+                let n = if i + 1 == report.windows.len() { rest } else { self.chance.below(rest + 1) };
+                let window = &mut report.windows[i];
+                window.cells[0].stats.count = n;
+                window.routes[0] = Route::new("GET", format!("/{at}/{}", at + n));
+                at += n;
+            }
+            let offset = self.next_line;
+            (report, Cursor { offset, sample: sample(offset), ..Cursor::default() })
         });
+        let in_pieces = self.chance.one_in(3);
+        let packing = |r: &Report| {
+            pack_with(r, &|r| {
+                if in_pieces && r.windows.len() > 1 {
+                    Err("too large".to_owned())
+                } else {
+                    pitot_client::pack(r).map_err(|e| e.to_string())
+                }
+            })
+        };
         let own = report.coverage.clone();
-        match spool.push(&mut report, std::slice::from_ref(&cursor), self.now) {
+        match spool.push_by(&mut report, std::slice::from_ref(&cursor), self.now, &packing) {
             Ok(()) => {
                 self.kept = cursor.offset;
                 let backlog = spool.backlog();
-                assert!(backlog.spool_bytes <= LIMIT_BYTES + 600, "{} bytes", backlog.spool_bytes);
+                assert!(backlog.spool_bytes <= LIMIT_BYTES + 1_500, "{} bytes", backlog.spool_bytes);
             }
             Err(_) => {
                 assert_eq!(report.coverage, own, "an error changes nothing");
