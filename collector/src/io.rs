@@ -7,4 +7,5 @@ pub mod embedded;
 pub mod index;
 mod listen;
 pub mod notify;
+mod random;
 pub mod service;

@@ -1,10 +1,11 @@
 //! Questions about traffic: from a query of the API to its answer.
 //!
-//! In: [`TableQuery`](pitot_model::api::TableQuery), `SeriesQuery`, `HeatMapQuery` and a store. Out: the answer, exact in
+//! In: [`TableQuery`](pitot_model::api::TableQuery), `SeriesQuery`, `HeatMapQuery`, `CoverageQuery` and a store. Out: the answer, exact in
 //! its counts and with merged histograms. Three steps: `plan` picks the smallest cube that can answer and the coarsest
 //! slots that tile the range; `gather` reads those and sums what `select` lets through; one file per answer
 //! shapes it. Names are compared once per window's dictionary, never per cell.
 
+mod coverage;
 mod gather;
 mod heatmap;
 mod plan;
@@ -21,6 +22,7 @@ use pitot_model::{
     filter::{Expr, Field, FilterError, parse},
 };
 
+pub use coverage::coverage;
 pub use heatmap::heatmap;
 pub use series::series;
 pub use table::table;
@@ -84,6 +86,9 @@ pub enum QueryError {
     /// More points than one answer holds.
     #[error("{n_steps} steps are more than the {max} an answer holds; ask for a greater `step_ms`", n_steps = .0, max = budget::ANSWER_ROWS)]
     Steps(u64),
+    /// More intervals of agents than one answer holds.
+    #[error("agents have more than {} intervals together; ask for one agent, a shorter range or a greater `step_ms`", budget::ANSWER_ROWS)]
+    Intervals,
     /// More groups than one question may have.
     #[error("more than {GROUPS} groups match; narrow the filter or the range")]
     Groups,
@@ -102,7 +107,7 @@ impl QueryError {
             Self::Filter(_) => ("/problems/bad-filter", "the filter is wrong", 400),
             Self::Range { .. } => ("/problems/bad-range", "the range is wrong", 400),
             Self::Parameter { .. } => ("/problems/bad-query", "a parameter is wrong", 400),
-            Self::Steps(_) | Self::Groups => ("/problems/too-much", "the answer would be too large", 400),
+            Self::Steps(_) | Self::Intervals | Self::Groups => ("/problems/too-much", "the answer would be too large", 400),
             Self::Costly => ("/problems/too-costly", "the question takes too long", 422),
             Self::Store(_) => ("/problems/store", "the store cannot be read", 503),
         };

@@ -24,6 +24,9 @@ pub use memory::Memory;
 
 /// An engine that keeps windows. Every engine passes the contract suite beside this module.
 pub trait Store: Send {
+    /// Its name, which no other store has; it stays as long as the data.
+    fn id(&self) -> &str;
+
     /// The levels of detail, finest first.
     fn levels(&self) -> &Levels;
 
@@ -46,7 +49,20 @@ pub trait Store: Send {
     ) -> Result<(), StoreError>;
 
     /// Coverage of the reports whose data ends in `range`, which must be aligned to the width of `level`.
-    fn coverage(&self, level: usize, range: TimeRange) -> Result<Coverage, StoreError>;
+    fn coverage(&self, level: usize, range: TimeRange) -> Result<Coverage, StoreError> {
+        let mut sum = Coverage::default();
+        self.coverage_by_agent(level, range, &mut |_, _, coverage| sum.merge(coverage))?;
+        Ok(sum)
+    }
+
+    /// The same by agent and slot of the level, in the order of slots: calls `visit(agent, start of the slot, coverage)`,
+    /// once for each. The name is empty where agents were not told apart yet when it was written.
+    fn coverage_by_agent(
+        &self,
+        level: usize,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&str, Timestamp, &Coverage),
+    ) -> Result<(), StoreError>;
 
     /// What came before this moment is not complete at this level any more; ranges from here on are.
     fn horizon(&self, level: usize) -> Timestamp;
@@ -54,13 +70,23 @@ pub trait Store: Send {
     /// Agents and aliases.
     fn ledger(&self) -> &Ledger;
 
-    /// Brings coarser levels up to date and joins deltas. Answers are the same before and after; cost and size differ.
+    /// Brings coarser levels up to date and joins deltas, for a while: [`Store::waiting`] tells what is left. Answers are
+    /// the same before and after; cost and size differ.
     fn roll_up(&mut self) -> Result<(), StoreError>;
 
     /// Deltas that wait for [`Store::roll_up`].
     fn waiting(&self) -> usize;
 
-    /// Drops what is older than its level's retention. Answers how many windows went.
+    /// Rolls up all that waits, however long it takes.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        while self.waiting() > 0 {
+            self.roll_up()?;
+        }
+        Ok(())
+    }
+
+    /// Drops what is older than its level's retention, for a while. Answers how many windows and counts of coverage
+    /// went; 0 when nothing is left that should go.
     fn forget(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Survives a power cut from here on; a killed process loses nothing that was appended, with or without this.

@@ -17,8 +17,8 @@ use axum::{
     routing::{get, post},
 };
 use pitot_model::api::{
-    Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, HeatMap, HeatMapQuery, SeriesAnswer, SeriesQuery,
-    Table, TableQuery,
+    Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, HeatMap, HeatMapQuery,
+    SeriesAnswer, SeriesQuery, Table, TableQuery,
 };
 
 pub use self::problem::ApiError;
@@ -46,6 +46,7 @@ pub(crate) fn router(collector: Collector) -> Router {
         .route("/api/v1/table", get(table))
         .route("/api/v1/series", get(series))
         .route("/api/v1/heatmap", get(heatmap))
+        .route("/api/v1/coverage", get(coverage))
         .route("/api/v1/anomalies", get(anomalies))
         .route("/api/v1/anomalies/{id}", get(anomaly))
         .route("/api/v1/agents", get(agents))
@@ -69,6 +70,11 @@ async fn series(State(c): State<Collector>, Params(q): Params<SeriesQuery>) -> A
 
 async fn heatmap(State(c): State<Collector>, Params(q): Params<HeatMapQuery>) -> Answer<HeatMap> {
     let answer = c.ask(move |core, now| query::heatmap(core.context(now), &q)).await?;
+    Ok(Json(answer.map_err(|e| e.problem())?))
+}
+
+async fn coverage(State(c): State<Collector>, Params(q): Params<CoverageQuery>) -> Answer<CoverageAnswer> {
+    let answer = c.ask(move |core, now| query::coverage(core.context(now), &q)).await?;
     Ok(Json(answer.map_err(|e| e.problem())?))
 }
 

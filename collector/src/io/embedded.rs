@@ -7,6 +7,7 @@
 //! adds it to every coarser level and removes the notes in one batch. Until then, reading a coarser level adds the
 //! waiting deltas. A slot of which many deltas have gathered is summed on the way. Layout of the keys: `key.rs`.
 
+mod forget;
 mod key;
 mod open;
 mod roll;
@@ -19,17 +20,15 @@ use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
 use pitot_model::{Coverage, Report, TimeRange, Timestamp, Window, api::StoreStats, wire};
 use serde::{Deserialize, Serialize};
 
-use self::key::WindowKey;
+use self::{forget::Part, key::WindowKey};
 use crate::store::{Agent, Appended, Cube, Ledger, Levels, Store, StoreError, ledger, sharpest};
 
 /// Format of what is stored; a greater one is refused.
 pub const FORMAT: u32 = 1;
 
-/// Keys that one batch of [`Store::forget`] removes.
-const FORGET_BATCH: usize = 4_096;
-
 /// Windows in a directory.
 pub struct Embedded {
+    id: String,
     db: Database,
     windows: Keyspace,
     waiting: Keyspace,
@@ -39,6 +38,8 @@ pub struct Embedded {
     head: Head,
     /// Deltas of the finest level that no coarser one holds yet: (start, number) to the resource's hash.
     fresh: BTreeMap<(Timestamp, u64), u64>,
+    /// Where [`Store::forget`] stopped: it goes on behind what it removed and does not step over that again.
+    forgetting: BTreeMap<Part, Vec<u8>>,
     ledger: Ledger,
     path: PathBuf,
 }
@@ -87,62 +88,24 @@ impl Embedded {
         value.map(|bytes| decode(&bytes)).transpose()
     }
 
-    fn coverage_of(&self, key: &[u8]) -> Result<Coverage, StoreError> {
-        let value = self.coverage.get(key).map_err(|e| open::error(e, &self.path))?;
-        value.map_or_else(|| Ok(Coverage::default()), |bytes| from_json(&bytes))
-    }
-
     fn add_coverage(&self, batch: &mut OwnedWriteBatch, report: &Report, now: Timestamp) -> Result<(), StoreError> {
         let at = ledger::coverage_at(report, now);
-        for level in 0..self.levels.len() {
-            let key = key::coverage(level as u8, at.floor(self.levels.width(level)));
-            let mut sum = self.coverage_of(&key)?;
+        for level in self.levels.first_kept(at, now)..self.levels.len() {
+            let key = key::coverage_of(level as u8, at.floor(self.levels.width(level)), &report.agent.name);
+            let stored = self.coverage.get(&key).map_err(|e| open::error(e, &self.path))?;
+            let mut sum: Coverage = stored.map_or_else(|| Ok(Coverage::default()), |bytes| from_json(&bytes))?;
             sum.merge(&report.coverage);
             batch.insert(&self.coverage, key, json(&sum)?);
         }
         Ok(())
     }
-
-    fn forget_level(&mut self, level: usize, cutoff: Timestamp) -> Result<u64, StoreError> {
-        let mut n_windows = 0;
-        for cube in Cube::ALL {
-            let mut from = key::slot(cube, level as u8, TimeRange::ALL.from).to_vec();
-            let to = key::slot(cube, level as u8, cutoff).to_vec();
-            loop {
-                let old = self.windows.range(from.clone()..to.clone()).take(FORGET_BATCH).map(fjall::Guard::key);
-                let old = old.collect::<fjall::Result<Vec<_>>>().map_err(|e| open::error(e, &self.path))?;
-                let Some(last) = old.last() else { break };
-                // The next batch starts behind this one, and does not step over what was just removed.
-                from = [last, &[0][..]].concat();
-                let (mut batch, mut head) = (self.db.batch(), self.head.clone());
-                head.horizons_us[level] = head.horizons_us[level].max(cutoff.as_micros());
-                old.iter().for_each(|key| self.remove(&mut batch, &mut head, key));
-                self.commit(batch, head)?;
-                n_windows += old.len() as u64;
-            }
-        }
-        let (from, to) = (key::coverage(level as u8, TimeRange::ALL.from), key::coverage(level as u8, cutoff));
-        let mut batch = self.db.batch();
-        for guard in self.coverage.range(from..to) {
-            batch.remove(&self.coverage, guard.key().map_err(|e| open::error(e, &self.path))?);
-        }
-        self.commit(batch, self.head.clone())?;
-        Ok(n_windows)
-    }
-
-    fn forget_agents(&mut self, before: Timestamp) -> Result<(), StoreError> {
-        let names = self.ledger.unseen(before);
-        let mut batch = self.db.batch();
-        for name in &names {
-            batch.remove(&self.meta, format!("agent/{name}"));
-        }
-        self.commit(batch, self.head.clone())?;
-        names.iter().for_each(|name| self.ledger.remove(name));
-        Ok(())
-    }
 }
 
 impl Store for Embedded {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn levels(&self) -> &Levels {
         &self.levels
     }
@@ -160,8 +123,17 @@ impl Store for Embedded {
         }
         let (mut batch, mut head) = (self.db.batch(), self.head.clone());
         let mut fresh = Vec::with_capacity(report.windows.len());
+        let mut late = Vec::new();
         for window in &report.windows {
             let width = self.levels.finest();
+            match self.levels.first_kept(window.start.floor(width), now) {
+                0 => {}
+                level => {
+                    late.push((level, window));
+                    head.newest = head.newest.max(Some((window.start.floor(width) + width).as_micros()));
+                    continue;
+                }
+            }
             let (start, resource, number) =
                 (window.start.floor(width), key::resource_hash(&window.resource), head.next);
             head.next += 1;
@@ -174,6 +146,7 @@ impl Store for Embedded {
             batch.insert(&self.waiting, number.to_be_bytes(), key::waiting(start, resource));
             fresh.push(((start, number), resource));
         }
+        self.add_late(&mut batch, &mut head, &late, now)?;
         self.add_coverage(&mut batch, report, now)?;
         for alias in &report.aliases {
             batch.insert(&self.meta, open::alias_key(head.next_alias), open::alias_json(alias)?);
@@ -211,15 +184,23 @@ impl Store for Embedded {
         Ok(())
     }
 
-    fn coverage(&self, level: usize, range: TimeRange) -> Result<Coverage, StoreError> {
-        let mut sum = Coverage::default();
-        if !range.is_empty() {
-            let (from, to) = (key::coverage(level as u8, range.from), key::coverage(level as u8, range.to));
-            for guard in self.coverage.range(from..to) {
-                sum.merge(&from_json(&guard.value().map_err(|e| open::error(e, &self.path))?)?);
-            }
+    fn coverage_by_agent(
+        &self,
+        level: usize,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&str, Timestamp, &Coverage),
+    ) -> Result<(), StoreError> {
+        if range.is_empty() {
+            return Ok(());
         }
-        Ok(sum)
+        let (from, to) = (key::coverage(level as u8, range.from), key::coverage(level as u8, range.to));
+        for guard in self.coverage.range(from..to) {
+            let (key, value) = guard.into_inner().map_err(|e| open::error(e, &self.path))?;
+            let (start, agent) =
+                key::covered(&key).ok_or_else(|| StoreError::Damaged("a key of coverage is cut".into()))?;
+            visit(agent, start, &from_json(&value)?);
+        }
+        Ok(())
     }
 
     fn horizon(&self, level: usize) -> Timestamp {
@@ -231,7 +212,7 @@ impl Store for Embedded {
     }
 
     fn roll_up(&mut self) -> Result<(), StoreError> {
-        self.roll()
+        if self.fresh.is_empty() { Ok(()) } else { self.round() }
     }
 
     fn waiting(&self) -> usize {
@@ -239,15 +220,7 @@ impl Store for Embedded {
     }
 
     fn forget(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        self.roll()?;
-        let mut n_windows = 0;
-        for level in 0..self.levels.len() {
-            if let Some(cutoff) = self.levels.cutoff(level, now) {
-                n_windows += self.forget_level(level, cutoff)?;
-            }
-        }
-        self.forget_agents(now - ledger::AGENT_KEEP)?;
-        Ok(n_windows)
+        self.forget_some(now)
     }
 
     fn persist(&mut self) -> Result<(), StoreError> {
@@ -266,6 +239,7 @@ impl Store for Embedded {
         let rolled = first.and_then(|key| key::start_of(&key));
         let fresh = self.fresh.keys().next().map(|(start, _)| *start);
         StoreStats {
+            id: self.id.clone(),
             windows: self.head.windows,
             disk_bytes: self.db.disk_space().unwrap_or(0),
             oldest: rolled.into_iter().chain(fresh).min(),

@@ -19,7 +19,7 @@ use crate::store::{Cube, Store};
 const DEFAULT_RANGE: Duration = Duration::from_secs(15 * 60);
 
 /// Points of a series when nobody says how wide they are: fills a screen.
-const POINTS: u64 = 120;
+pub(super) const POINTS: u64 = 120;
 
 /// The latest moment that can be written in RFC 3339, to the hour.
 const LATEST: Timestamp = Timestamp::from_secs(253_402_200_000);
@@ -48,6 +48,11 @@ impl Plan {
         self.step.map_or(1, |step| count_steps(self.range, step) as usize)
     }
 
+    /// Start of a step.
+    pub(super) fn step_start(&self, idx: usize) -> Timestamp {
+        self.range.from + self.step.unwrap_or_default() * u32::try_from(idx).unwrap_or(u32::MAX)
+    }
+
     /// Index of the step that holds a moment of the range.
     pub(super) fn step_idx(&self, at: Timestamp) -> usize {
         self.step.map_or(0, |step| (at.since(self.range.from).as_micros() / step.as_micros()) as usize)
@@ -71,9 +76,21 @@ pub(super) fn stepped(
     asked: Asked,
     step_ms: Option<u64>,
 ) -> Result<Plan, QueryError> {
+    stepped_to(cx, expr, by, asked, step_ms, POINTS)
+}
+
+/// As [`stepped`], with about so many points when nobody says how wide they are.
+pub(super) fn stepped_to(
+    cx: Context<'_>,
+    expr: &Expr,
+    by: GroupBy,
+    asked: Asked,
+    step_ms: Option<u64>,
+    points: u64,
+) -> Result<Plan, QueryError> {
     let levels = cx.store.levels();
     let wanted = asked.range(cx.now)?;
-    let step_at = |level: usize| step(wanted, levels.width(level), step_ms);
+    let step_at = |level: usize| step(wanted, levels.width(level), step_ms, points);
     let (level, range) = complete(cx.store, wanted, step_at)?;
     let step = step_at(level)?;
     let n_steps = count_steps(range, step);
@@ -154,22 +171,22 @@ fn cube(expr: &Expr, by: GroupBy) -> Cube {
     }
 }
 
-fn step(range: TimeRange, width: Duration, asked_ms: Option<u64>) -> Result<Duration, QueryError> {
+fn step(range: TimeRange, width: Duration, asked_ms: Option<u64>, points: u64) -> Result<Duration, QueryError> {
     let wanted = match asked_ms {
         Some(ms @ (0 | 31_536_000_001..)) => {
             let accepted = "1 to 31536000000, a year".to_owned();
             return Err(QueryError::Parameter { name: "step_ms", got: ms, accepted });
         }
         Some(ms) => Duration::from_millis(ms),
-        None => nice(range, width),
+        None => nice(range, width, points),
     };
     let n = wanted.as_micros().div_ceil(width.as_micros()).max(1);
     Ok(Duration::from_micros((n * width.as_micros()) as u64))
 }
 
-/// The least step people like that is whole slots and gives about [`POINTS`] points.
-fn nice(range: TimeRange, width: Duration) -> Duration {
-    let ideal = Duration::from_micros((range.len().as_micros() as u64).div_ceil(POINTS));
+/// The least step people like that is whole slots and gives at most so many points, if there is one.
+fn nice(range: TimeRange, width: Duration, points: u64) -> Duration {
+    let ideal = Duration::from_micros((range.len().as_micros() as u64).div_ceil(points));
     let fits = |d: &Duration| *d >= ideal && d.as_micros().is_multiple_of(width.as_micros());
     NICE_S.into_iter().map(Duration::from_secs).find(fits).unwrap_or(ideal)
 }

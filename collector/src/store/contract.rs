@@ -25,6 +25,8 @@ pub(crate) fn all(make: &mut dyn FnMut() -> Box<dyn Store>) {
     late_deltas_add_up(&mut *make());
     resources_stay_apart(&mut *make());
     coverage_lies_in_its_slot(&mut *make());
+    coverage_is_told_by_agent(&mut *make());
+    windows_that_come_late_are_where_they_are_kept(&mut *make());
     old_slots_are_forgotten_by_level(&mut *make());
     aliases_are_kept(&mut *make());
 }
@@ -130,6 +132,74 @@ fn coverage_lies_in_its_slot(store: &mut dyn Store) {
         assert_eq!(read(0, 3_600).transactions, 3, "{level}");
         assert_eq!(read(0, 7_200).get(Reason::LineMalformed), 2, "{level}");
     }
+}
+
+fn coverage_is_told_by_agent(store: &mut dyn Store) {
+    for (name, sequence, start, n) in [("web", 1, 0, 3), ("db", 1, 0, 4), ("web", 2, 10, 5), ("web", 3, 3_600, 6)] {
+        let mut report = report(sequence, &[(start, n)]);
+        report.agent.name = name.into();
+        store.append(&report, at(0)).expect("appends");
+    }
+    for (level, want) in [
+        (0, vec![("db", 0, 4), ("web", 0, 3), ("web", 10, 5)]),
+        (1, vec![("db", 0, 4), ("web", 0, 8)]),
+        (3, vec![("db", 0, 4), ("web", 0, 8)]),
+    ] {
+        let mut got = Vec::new();
+        let mut visit = |agent: &str, start, c: &Coverage| got.push((agent.to_owned(), start, c.transactions));
+        store.coverage_by_agent(level, range(0, 3_600), &mut visit).expect("reads");
+        let want: Vec<_> = want.into_iter().map(|(name, start, n)| (name.to_owned(), at(start), n)).collect();
+        assert_eq!(got, want, "{level}");
+        assert_eq!(store.coverage(level, range(0, 3_600)).expect("reads").transactions, 12, "{level}");
+    }
+    store.forget(at(500 * 86_400)).expect("forgets");
+    store.coverage_by_agent(3, range(0, 7_200), &mut |_, _, c| unreachable!("{c:?}")).expect("reads");
+}
+
+/// A back-fill: every report holds windows of now, of hours, days and weeks ago.
+fn windows_that_come_late_are_where_they_are_kept(store: &mut dyn Store) {
+    let (hour, day, now) = (3_600, 86_400, 100 * 86_400);
+    let mut facts: Vec<(i64, u64)> = Vec::new();
+    for sequence in 1..=40_u64 {
+        let step = sequence as i64 * 10;
+        let ages = [step, 7 * hour + step, 7 * hour + 2 * step, 4 * day + step, 35 * day + step, 36 * day - step];
+        let windows: Vec<_> = ages.iter().map(|ago| (now - ago, sequence)).collect();
+        assert_eq!(store.append(&report(sequence, &windows), at(now)).expect("appends"), Appended::Stored);
+        facts.extend(windows);
+        if sequence % 7 == 0 {
+            store.roll_up().expect("rolls up");
+        }
+        if sequence == 30 {
+            while store.forget(at(now)).expect("forgets") > 0 {}
+        }
+        for age in ages {
+            let level = store.levels().first_kept(at(now - age), at(now));
+            assert!(store.horizon(level) <= at(now - age), "{age}: the level that keeps it answers for it");
+        }
+        let windows = store.stats().windows;
+        assert!(windows < 1_000, "{windows} windows after {sequence} reports: deltas of a slot are joined");
+        for (from, to) in [(now - hour, now), (now - 8 * hour, now), (now - 5 * day, now), (now - 40 * day, now)] {
+            for level in 0..store.levels().len() {
+                let asked = TimeRange::new(at(from).floor(levels().width(3)), at(to).ceil(levels().width(3)));
+                if store.horizon(level) > asked.from {
+                    continue;
+                }
+                let mine = facts.iter().filter(|(start, _)| asked.contains(at(*start)));
+                let want: u64 = mine.clone().map(|(_, n)| n).sum();
+                for cube in Cube::ALL {
+                    assert_eq!(count(store, cube, level, asked), want, "{cube:?} {level} {asked:?}");
+                    if sequence % 13 == 0 {
+                        let parts = report(1, &mine.clone().copied().collect::<Vec<_>>()).windows;
+                        let folded: Vec<_> = parts.iter().map(|w| cube.fold(w)).collect();
+                        let mut whole = Window::sum(&folded).expect("there are some").canonical();
+                        (whole.start, whole.width) = (asked.from, asked.len());
+                        assert_eq!(sum(store, cube, level, asked), whole, "{cube:?} {level} {asked:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(store.stats().newest, Some(at(now)), "the newest window is the newest");
 }
 
 fn old_slots_are_forgotten_by_level(store: &mut dyn Store) {

@@ -126,6 +126,12 @@ impl Levels {
         self.0.iter().map(|l| l.width).eq(others.0.iter().map(|l| l.width))
     }
 
+    /// The finest level that still keeps what started at this moment; the coarsest for what none keeps.
+    pub fn first_kept(&self, start: Timestamp, now: Timestamp) -> usize {
+        let keeps = |level: &usize| self.cutoff(*level, now).is_none_or(|cutoff| start >= cutoff);
+        (0..self.len()).find(keeps).unwrap_or(self.len() - 1)
+    }
+
     /// The widths, for people and for the mark in the store: `10.0s, 1m00s, 10m00s, 1h00m`.
     pub fn describe(&self) -> String {
         self.0.iter().map(|l| show_duration(l.width)).collect::<Vec<_>>().join(", ")
@@ -142,6 +148,27 @@ mod tests {
             let got = Levels::new(Duration::from_millis(ms), &Retention::default()).ok();
             assert_eq!(got.map(|l| l.len()), levels, "{ms}");
         }
+    }
+
+    #[test]
+    fn what_is_older_is_kept_more_coarsely() {
+        let levels = Levels::new(Duration::from_secs(10), &Retention::default()).expect("fits");
+        let (hour, now) = (3_600, 500 * 86_400);
+        for (ago, want) in [
+            (0, 0),
+            (6 * hour, 0),
+            (6 * hour + 1, 1),
+            (72 * hour, 1),
+            (72 * hour + 1, 2),
+            (30 * 24 * hour + 1, 3),
+            (400 * 24 * hour, 3),
+            (450 * 24 * hour, 3),
+        ] {
+            let (start, now) = (Timestamp::from_secs(now - ago), Timestamp::from_secs(now));
+            assert_eq!(levels.first_kept(start, now), want, "{ago}");
+        }
+        let for_ever = Levels::new(Duration::from_secs(10), &Retention::FOR_EVER).expect("fits");
+        assert_eq!(for_ever.first_kept(Timestamp::EPOCH, Timestamp::from_secs(now)), 0);
     }
 
     #[test]

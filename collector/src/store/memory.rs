@@ -42,12 +42,16 @@ const STAY: u32 = 60;
 /// rolling up cheap.
 const RUNS: usize = 8;
 
+/// Bytes of what one agent read and lost in one slot, with its place in the map. An estimate.
+const COVERAGE: usize = 400;
+
 /// Start of a slot, and number of the resource.
 type Slot = (Timestamp, u32);
 
 /// Windows in memory.
 #[derive(Debug)]
 pub struct Memory {
+    id: String,
     levels: Levels,
     names: Names,
     /// The finest level holds the full cube only.
@@ -56,11 +60,12 @@ pub struct Memory {
     fresh: BTreeMap<Slot, Vec<Run>>,
     /// Runs in `fresh`.
     n_fresh: usize,
-    /// Bytes of all runs.
+    /// Bytes of all runs and counts of coverage.
     bytes: usize,
     /// What `bytes` may be.
     budget: usize,
-    coverage: BTreeMap<(usize, Timestamp), Coverage>,
+    /// By start of the slot and agent; as long as `levels`.
+    coverage: Vec<BTreeMap<(Timestamp, String), Coverage>>,
     /// As long as `levels`.
     horizons: Vec<Timestamp>,
     newest: Option<Timestamp>,
@@ -68,14 +73,22 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty store with these levels.
+    /// An empty store with these levels, and without a name.
     pub fn new(levels: Levels) -> Self {
         Self::with_budget(levels, BYTES)
     }
 
+    /// The same store under a name.
+    #[must_use]
+    pub fn named(self, id: String) -> Self {
+        Self { id, ..self }
+    }
+
     fn with_budget(levels: Levels, budget: usize) -> Self {
         let horizons = vec![TimeRange::ALL.from; levels.len()];
+        let coverage = vec![BTreeMap::new(); levels.len()];
         Self {
+            id: String::new(),
             levels,
             names: Names::default(),
             slots: BTreeMap::new(),
@@ -83,7 +96,7 @@ impl Memory {
             n_fresh: 0,
             bytes: 0,
             budget,
-            coverage: BTreeMap::new(),
+            coverage,
             horizons,
             newest: None,
             ledger: Ledger::default(),
@@ -149,7 +162,7 @@ impl Memory {
                 let (width, end) = (self.levels.width(level), self.newest.unwrap_or(TimeRange::ALL.from));
                 let stays = (end - self.levels.finest()).floor(width) - width * (stay - 1);
                 while self.bytes > low_water(self.budget)
-                    && let Some(start) = self.first(level).filter(|start| *start < stays)
+                    && let Some(start) = self.first_of_any(level).filter(|start| *start < stays)
                 {
                     self.drop_before(level, start + width);
                 }
@@ -164,7 +177,13 @@ impl Memory {
         first(self.slots.get(&(Cube::Full, level))?)
     }
 
-    /// Drops the slots of a level that start before a moment. Gives the number of windows that went.
+    /// Start of the first slot of a level that has windows or coverage.
+    fn first_of_any(&self, level: usize) -> Option<Timestamp> {
+        let covered = self.coverage[level].first_key_value().map(|((start, _), _)| *start);
+        covered.into_iter().chain(self.first(level)).min()
+    }
+
+    /// Drops the slots of a level that start before a moment. Gives the number of windows and counts that went.
     fn drop_before(&mut self, level: usize, cutoff: Timestamp) -> u64 {
         let mut n_windows = 0;
         for cube in Cube::ALL {
@@ -178,10 +197,10 @@ impl Memory {
         if n_windows > 0 {
             self.horizons[level] = self.horizons[level].max(cutoff);
         }
-        let old: Vec<_> =
-            self.coverage.range((level, TimeRange::ALL.from)..(level, cutoff)).map(|(key, _)| *key).collect();
-        old.iter().for_each(|key| drop(self.coverage.remove(key)));
-        n_windows
+        let kept = self.coverage[level].split_off(&(cutoff, String::new()));
+        let n_counts = std::mem::replace(&mut self.coverage[level], kept).len();
+        self.bytes -= n_counts * COVERAGE;
+        n_windows + n_counts as u64
     }
 
     /// Drops names that no cell has any more.
@@ -256,6 +275,10 @@ impl<'a> Places<'a> {
 }
 
 impl Store for Memory {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn levels(&self) -> &Levels {
         &self.levels
     }
@@ -283,7 +306,10 @@ impl Store for Memory {
         let at = super::ledger::coverage_at(report, now);
         for level in 0..self.levels.len() {
             let slot = at.floor(self.levels.width(level));
-            self.coverage.entry((level, slot)).or_default().merge(&report.coverage);
+            let coverage = &mut self.coverage[level];
+            let n_counts = coverage.len();
+            coverage.entry((slot, report.agent.name.clone())).or_default().merge(&report.coverage);
+            self.bytes += (coverage.len() - n_counts) * COVERAGE;
         }
         for alias in &report.aliases {
             self.ledger.alias(alias);
@@ -314,12 +340,18 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn coverage(&self, level: usize, range: TimeRange) -> Result<Coverage, StoreError> {
-        let mut sum = Coverage::default();
+    fn coverage_by_agent(
+        &self,
+        level: usize,
+        range: TimeRange,
+        visit: &mut dyn FnMut(&str, Timestamp, &Coverage),
+    ) -> Result<(), StoreError> {
         if !range.is_empty() {
-            self.coverage.range((level, range.from)..(level, range.to)).for_each(|(_, c)| sum.merge(c));
+            let key = |start| (start, String::new());
+            let found = self.coverage[level].range(key(range.from)..key(range.to));
+            found.for_each(|((start, agent), coverage)| visit(agent, *start, coverage));
         }
-        Ok(sum)
+        Ok(())
     }
 
     fn horizon(&self, level: usize) -> Timestamp {
@@ -344,19 +376,19 @@ impl Store for Memory {
 
     fn forget(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         self.roll();
-        let mut n_windows = 0;
+        let mut n_gone = 0;
         for level in 0..self.levels.len() {
             if let Some(cutoff) = self.levels.cutoff(level, now) {
-                n_windows += self.drop_before(level, cutoff);
+                n_gone += self.drop_before(level, cutoff);
             }
         }
-        if n_windows > 0 && self.names.has_grown() {
+        if n_gone > 0 && self.names.has_grown() {
             self.sweep();
         }
         for name in self.ledger.unseen(now - super::ledger::AGENT_KEEP) {
             self.ledger.remove(&name);
         }
-        Ok(n_windows)
+        Ok(n_gone)
     }
 
     fn persist(&mut self) -> Result<(), StoreError> {
@@ -371,6 +403,7 @@ impl Store for Memory {
         let fresh = self.fresh.keys().next().map(|(start, _)| *start);
         let runs = self.slots.values().flat_map(BTreeMap::values).map(|runs| runs.len() as u64);
         StoreStats {
+            id: self.id.clone(),
             windows: runs.sum::<u64>() + self.n_fresh as u64,
             disk_bytes: 0,
             oldest: self.first(super::sharpest(&self.horizons)).into_iter().chain(fresh).min(),
@@ -386,7 +419,7 @@ mod tests {
 
     #[test]
     fn a_full_store_drops_the_finest_slots_and_stays_exact() {
-        let mut store = Memory::with_budget(levels(), 150_000);
+        let mut store = Memory::with_budget(levels(), 300_000);
         let (mut total, mut sequence) = (0, 0);
         for start in (0..86_400).step_by(30) {
             sequence += 1;

@@ -334,8 +334,11 @@ pub struct Accepted {
 }
 
 /// What the store holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreStats {
+    /// Its id: collectors that give the same one share it. Empty from older ones.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// Windows, over all levels of detail.
     pub windows: u64,
     /// Bytes on disk; 0 for the engine in memory.

@@ -3,12 +3,15 @@
 //! ```text
 //! windows   cube u8 | level u8 | start i64 | resource u64 | number u64    -> window (protobuf)
 //! waiting   number u64                                                    -> start i64 | resource u64
-//! coverage  level u8 | start i64                                          -> coverage (JSON)
-//! meta      "version" u32, "levels" text, "head" JSON, "agent/" name JSON, "alias/" number u64 JSON
+//! coverage  level u8 | start i64 | name of the agent                      -> coverage (JSON)
+//! meta      "version" u32, "levels" text, "store" text, "head" JSON, "agent/" name JSON, "alias/" number u64 JSON
 //! ```
 //!
 //! All integers are big endian; `start` is in microseconds since the epoch with its sign bit turned, so that it sorts;
 //! `resource` is a hash that gathers the deltas of one resource; `number` counts deltas and makes keys unique.
+//!
+//! Stores whose coverage was not told apart by agents have it under the empty name, and programs that do not tell them
+//! apart read and add up all names of a slot, and write under the empty one: so both read what the other wrote.
 
 use pitot_model::{Resource, Timestamp};
 
@@ -64,12 +67,23 @@ pub(super) fn start_of(key: &[u8]) -> Option<Timestamp> {
     key.get(2..10).and_then(moment_of)
 }
 
-/// A key of `coverage`.
+/// First bytes of all keys of `coverage` of a slot.
 pub(super) fn coverage(level: u8, start: Timestamp) -> [u8; 9] {
     let mut out = [0; 9];
     out[0] = level;
     out[1..].copy_from_slice(&moment(start));
     out
+}
+
+/// A key of `coverage`.
+pub(super) fn coverage_of(level: u8, start: Timestamp, agent: &str) -> Vec<u8> {
+    [&coverage(level, start)[..], agent.as_bytes()].concat()
+}
+
+/// What a key of `coverage` says: start and agent.
+pub(super) fn covered(key: &[u8]) -> Option<(Timestamp, &str)> {
+    let (start, agent) = key.get(1..)?.split_at_checked(8)?;
+    Some((moment_of(start)?, std::str::from_utf8(agent).ok()?))
 }
 
 /// A value of `waiting`.
@@ -123,6 +137,8 @@ mod tests {
                 assert_eq!(start_of(&bytes), Some(key.start));
                 assert_eq!(WindowKey::number_of(&bytes), Some(9));
                 assert!(bytes.starts_with(&series(key.cube, key.level, key.start, key.resource)));
+                assert_eq!(covered(&coverage_of(1, key.start, "web")), Some((key.start, "web")));
+                assert_eq!(covered(&coverage(1, key.start)), Some((key.start, "")), "as older programs write it");
                 assert_eq!(waiting_of(&waiting(key.start, key.resource)), Some((key.start, 7)));
                 bytes
             })

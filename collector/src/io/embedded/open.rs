@@ -2,12 +2,15 @@
 
 use std::{io, path::Path};
 
-use fjall::{Database, KeyspaceCreateOptions};
+use fjall::{Database, KeyspaceCreateOptions, OwnedWriteBatch};
 use pitot_model::{Route, RouteAlias, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Embedded, FORMAT, Head, from_json, json, key};
-use crate::store::{Agent, Ledger, Levels, StoreError};
+use crate::{
+    io::random,
+    store::{Agent, Ledger, Levels, StoreError},
+};
 
 /// Directory of the store inside the data directory.
 const STORE: &str = "store";
@@ -20,6 +23,9 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// Least size of the journal that the engine takes.
 const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// Key of the store's id.
+const ID: &str = "store";
 
 /// Bytes that must fit on a disk that is not full: less than what the engine writes at once.
 const PROBE_BYTES: usize = 1 << 20;
@@ -50,6 +56,7 @@ impl Embedded {
             return Err(StoreError::Foreign(path));
         }
         let mut store = Self {
+            id: String::new(),
             windows: db.keyspace("windows", options).map_err(fail)?,
             waiting: db.keyspace("waiting", options).map_err(fail)?,
             coverage: db.keyspace("coverage", options).map_err(fail)?,
@@ -58,6 +65,7 @@ impl Embedded {
             levels,
             head,
             fresh: std::collections::BTreeMap::new(),
+            forgetting: std::collections::BTreeMap::new(),
             ledger: Ledger::default(),
             path,
         };
@@ -72,6 +80,13 @@ impl Embedded {
         let mut batch = self.db.batch();
         batch.insert(&self.meta, "version", FORMAT.to_be_bytes());
         batch.insert(&self.meta, "levels", self.levels.describe());
+        self.name(batch)
+    }
+
+    /// Gives it an id that lasts.
+    fn name(&mut self, mut batch: OwnedWriteBatch) -> Result<(), StoreError> {
+        self.id = random::id();
+        batch.insert(&self.meta, ID, self.id.as_bytes());
         self.commit(batch, self.head.clone())?;
         self.db.persist(fjall::PersistMode::SyncAll).map_err(|e| error(e, &self.path))
     }
@@ -93,8 +108,17 @@ impl Embedded {
         if self.head.horizons_us.len() != self.levels.len() {
             return Err(StoreError::Damaged("its head does not fit its levels".into()));
         }
+        let id = get(ID)?;
         self.load_ledger()?;
-        self.load_waiting()
+        self.load_waiting()?;
+        // Older programs made stores without an id.
+        match id {
+            None => self.name(self.db.batch()),
+            Some(id) => {
+                self.id = String::from_utf8_lossy(&id).into_owned();
+                Ok(())
+            }
+        }
     }
 
     fn load_ledger(&mut self) -> Result<(), StoreError> {

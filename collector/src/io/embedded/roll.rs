@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use fjall::OwnedWriteBatch;
-use pitot_model::{Resource, Timestamp, Window};
+use pitot_model::{Resource, TimeRange, Timestamp, Window};
 
 use super::{
     Embedded, Head,
@@ -30,14 +30,8 @@ struct Gathered {
 }
 
 impl Embedded {
-    pub(super) fn roll(&mut self) -> Result<(), StoreError> {
-        while !self.fresh.is_empty() {
-            self.round()?;
-        }
-        Ok(())
-    }
-
-    fn round(&mut self) -> Result<(), StoreError> {
+    /// Rolls up some of what waits, the oldest first.
+    pub(super) fn round(&mut self) -> Result<(), StoreError> {
         let taken = self.taken()?;
         let (mut batch, mut head) = (self.db.batch(), self.head.clone());
         for cube in Cube::ALL {
@@ -49,6 +43,37 @@ impl Embedded {
         self.commit(batch, head)?;
         for (start, number, _) in taken {
             self.fresh.remove(&(start, number));
+        }
+        Ok(())
+    }
+
+    /// Adds windows that the finer levels no longer keep to those that do, as (finest level that keeps it, window). The
+    /// horizons of the finer ones move with them: nothing is asked there that only the coarser ones know.
+    pub(super) fn add_late(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        head: &mut Head,
+        late: &[(usize, &Window)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let coarsest = late.iter().map(|(level, _)| *level).max().unwrap_or(0);
+        for (level, horizon_us) in head.horizons_us.iter_mut().enumerate().take(coarsest) {
+            let cutoff = self.levels.cutoff(level, now).unwrap_or(TimeRange::ALL.from);
+            *horizon_us = (*horizon_us).max(cutoff.as_micros());
+        }
+        for cube in Cube::ALL {
+            let mut sums = Vec::new();
+            for level in 1..self.levels.len() {
+                let arrived = late.iter().filter(|(first, _)| *first == level).map(|(_, window)| cube.fold(window));
+                let mut slots: BTreeMap<(Timestamp, Resource), Gathered> = BTreeMap::new();
+                for window in std::mem::take(&mut sums).into_iter().chain(arrived) {
+                    let slot = (window.start.floor(self.levels.width(level)), window.resource.clone());
+                    slots.entry(slot).or_default().windows.push(window);
+                }
+                for ((start, _), gathered) in slots {
+                    sums.extend(self.roll_slot(batch, head, cube, level, start, gathered)?);
+                }
+            }
         }
         Ok(())
     }

@@ -89,17 +89,23 @@ fn random_actions_answer_as_the_engine_in_memory() {
             for cube in Cube::ALL {
                 for level in 0..4 {
                     let place = format!("seed {seed}, step {step}, {cube:?}, level {level}");
+                    // What comes late is not written to levels that no longer keep it: there the horizon moves.
+                    if store.horizon(level).max(plain.horizon(level)) > asked.from {
+                        continue;
+                    }
                     let total = count(&plain, cube, level, asked);
                     assert_eq!(count(&store, cube, level, asked), total, "{place}");
                     if total > 0 && step % 20 == 19 {
                         assert_eq!(sum(&store, cube, level, asked), sum(&plain, cube, level, asked), "{place}");
                     }
                     assert_eq!(store.coverage(level, asked).ok(), plain.coverage(level, asked).ok(), "{place}");
-                    assert_eq!(store.horizon(level), plain.horizon(level), "{place}");
                 }
             }
             let (a, b) = (store.stats(), plain.stats());
-            assert_eq!((a.oldest, a.newest), (b.oldest, b.newest), "seed {seed}, step {step}");
+            assert_eq!(a.newest, b.newest, "seed {seed}, step {step}");
+            if (0..4).all(|level| store.horizon(level) == plain.horizon(level)) {
+                assert_eq!(a.oldest, b.oldest, "seed {seed}, step {step}");
+            }
         }
     }
 }
@@ -153,6 +159,40 @@ fn aliases_and_horizons_survive() {
     assert_eq!(store.ledger().aliases().resolve("shop", &route("/a")), &route("/{slug}"));
     assert_eq!(store.horizon(0), at(3_600));
     assert_eq!(store.stats().windows, 9, "three cubes at three coarser levels");
+}
+
+/// What programs wrote that told coverage by slot only and gave stores no id.
+#[test]
+fn a_store_of_an_older_program_reads_and_gets_an_id() {
+    let dir = tempfile::tempdir().expect("a directory");
+    {
+        let mut store = open(dir.path());
+        put(&mut store, 1, &[(0, 3)]);
+        for level in 0..4_u8 {
+            let new = key::coverage_of(level, at(0), "web");
+            let old = [&[level][..], &(1_u64 << 63).to_be_bytes()].concat();
+            let value = store.coverage.get(&new).expect("reads").expect("is there");
+            assert!(value.starts_with(br#"{"lines_read":"#), "as it always was");
+            store.coverage.insert(old, value).expect("writes");
+            store.coverage.remove(new).expect("removes");
+        }
+        store.meta.remove("store").expect("removes");
+    }
+    let mut store = open(dir.path());
+    let id = store.id().to_owned();
+    assert_eq!(id.len(), 32);
+    put(&mut store, 2, &[(0, 4)]);
+    for level in 0..4 {
+        let mut got = Vec::new();
+        let mut visit = |agent: &str, _, c: &Coverage| got.push((agent.to_owned(), c.transactions));
+        store.coverage_by_agent(level, range(0, 3_600), &mut visit).expect("reads");
+        assert_eq!(got, [(String::new(), 3), ("web".into(), 4)], "{level}");
+        assert_eq!(store.coverage(level, range(0, 3_600)).expect("reads").transactions, 7, "{level}");
+    }
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!((store.id(), store.stats().id.as_str()), (id.as_str(), id.as_str()), "it stays");
+    assert_ne!(open(&dir.path().join("other")).id(), id);
 }
 
 #[test]

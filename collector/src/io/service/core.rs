@@ -23,7 +23,7 @@ use crate::{
     detect::{DetectStats, Detector, Silence},
     fleet::{Arrival, Fleet},
     ingest::{self, Refusal},
-    io::{clock::Clock, embedded::Embedded, notify::Notifier},
+    io::{clock::Clock, embedded::Embedded, notify::Notifier, random},
     metrics::{Gauges, Metrics},
     query::Context,
     store::{
@@ -103,7 +103,7 @@ impl Core {
         let levels = Levels::new(config.window, &config.retention)?;
         let store: Box<dyn Store> = match &config.data {
             Some(data) => Box::new(Embedded::open(data, levels)?),
-            None => Box::new(Memory::new(levels)),
+            None => Box::new(Memory::new(levels).named(random::id())),
         };
         let mut record = Record::open(config.data.as_deref())?;
         let (after, max_open) = (config.detect.silent_agent, config.detect.max_open);
@@ -167,7 +167,7 @@ impl Core {
             duplicate: appended == Appended::Duplicate,
             transactions: if appended == Appended::Stored { report.count() } else { 0 },
             now: Some(now),
-            store: String::new(),
+            store: self.store.id().to_owned(),
         })
     }
 
@@ -195,6 +195,11 @@ impl Core {
         Ok(())
     }
 
+    /// Whether a tick has left work that should not wait for the next one.
+    pub(super) fn is_behind(&self) -> bool {
+        self.failed.is_none() && self.store.waiting() >= WAITING
+    }
+
     /// Time has passed. An error says why nothing can go on.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Result<(), String> {
         self.detect(now);
@@ -218,7 +223,7 @@ impl Core {
     pub(crate) fn close(&mut self, now: Timestamp) {
         // What keeps it from going on is logged, and it ends anyway.
         let _ = self.tick(now);
-        if let Err(e) = self.store.roll_up().and_then(|()| self.store.persist()) {
+        if let Err(e) = self.store.settle().and_then(|()| self.store.persist()) {
             self.fail(&e);
         }
         if let Some(notifier) = self.notifier.take() {
@@ -309,11 +314,13 @@ impl Core {
         let is_due = |last, every| is_due(last, now, every);
         if self.store.waiting() >= WAITING || is_due(self.due.roll_up, ROLL_UP) {
             self.store.roll_up()?;
-            self.due.roll_up = now;
+            if self.store.waiting() == 0 {
+                self.due.roll_up = now;
+            }
         }
         let present = self.present(now);
-        if present.since(self.due.forget) >= FORGET {
-            self.store.forget(present)?;
+        // Each time some of it goes, until nothing is left.
+        if present.since(self.due.forget) >= FORGET && self.store.forget(present)? == 0 {
             self.due.forget = present;
         }
         if is_due(self.due.say, SAY) {

@@ -41,7 +41,8 @@ pub(super) enum Job {
 pub(super) fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) -> Result<(), String> {
     let mut next = clock();
     loop {
-        let stop = match inbox.recv_timeout(TICK) {
+        let patience = if core.is_behind() { Duration::ZERO } else { TICK };
+        let stop = match inbox.recv_timeout(patience) {
             Ok(job) => batch(&mut core, job, inbox, clock),
             Err(mpsc::RecvTimeoutError::Timeout) => None,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -56,7 +57,7 @@ pub(super) fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) ->
         }
         let now = clock();
         // A clock that was set back must not stop the ticks until it has caught up.
-        if now >= next || now + TICK < next {
+        if now >= next || now + TICK < next || core.is_behind() {
             core.tick(now)?;
             next = now + TICK;
         }

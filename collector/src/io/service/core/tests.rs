@@ -13,6 +13,9 @@ use crate::store::{
 struct Poisoned(Embedded);
 
 impl Store for Poisoned {
+    fn id(&self) -> &str {
+        self.0.id()
+    }
     fn levels(&self) -> &Levels {
         self.0.levels()
     }
@@ -25,7 +28,12 @@ impl Store for Poisoned {
     fn scan(&self, _: Cube, _: usize, _: TimeRange, _: &mut dyn FnMut(&Window)) -> Result<(), StoreError> {
         Err(StoreError::Poisoned)
     }
-    fn coverage(&self, _: usize, _: TimeRange) -> Result<Coverage, StoreError> {
+    fn coverage_by_agent(
+        &self,
+        _: usize,
+        _: TimeRange,
+        _: &mut dyn FnMut(&str, Timestamp, &Coverage),
+    ) -> Result<(), StoreError> {
         Err(StoreError::Poisoned)
     }
     fn horizon(&self, level: usize) -> Timestamp {
