@@ -28,7 +28,7 @@ pub struct Format {
     layouts: Arc<[Alternative]>,
 }
 
-/// A layout, and whether a prefix (syslog, docker compose, CRI) stands before it.
+/// A layout, and whether a prefix (syslog, docker compose) stands before it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Alternative {
     pub(super) layout: Layout,

@@ -48,8 +48,7 @@ const TAG_BYTES: usize = 64;
 impl<'a> Message<'a> {
     /// Takes a message, as framed or as it came in a datagram, apart.
     pub fn parse(message: &'a [u8]) -> Result<Self, HeaderError> {
-        let end = message.iter().rposition(|b| !matches!(b, b'\n' | b'\r' | 0)).map_or(0, |last| last + 1);
-        let message = &message[..end];
+        let message = trimmed(message);
         let Some(at) = priority(message)? else { return Ok(Self { text: message, ..Self::default() }) };
         match ietf_version(message, at) {
             Some(at) => ietf(message, at),
@@ -66,6 +65,16 @@ impl HeaderError {
             Self::Invalid => Reason::LineMalformed,
         }
     }
+}
+
+/// Bytes of the header of a message in a file; 0 where it has none.
+pub(super) fn header_len(line: &[u8]) -> usize {
+    Message::parse(line).map_or(0, |message| trimmed(line).len() - message.text.len())
+}
+
+fn trimmed(message: &[u8]) -> &[u8] {
+    let end = message.iter().rposition(|b| !matches!(b, b'\n' | b'\r' | 0)).map_or(0, |last| last + 1);
+    &message[..end]
 }
 
 /// The position behind `<190>`; `None` where a message has no priority.

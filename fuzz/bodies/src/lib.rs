@@ -14,6 +14,8 @@ pub type Body = (&'static str, fn(&[u8]));
 pub const BODIES: &[Body] = &[
     ("log_lines", logs::lines),
     ("log_format", logs::format),
+    ("wrapped", logs::wrapped),
+    ("syslog", logs::syslog),
     ("filter", wire::filter),
     ("report", wire::report),
     ("capture", packets::capture),
