@@ -72,6 +72,7 @@ fn alert(receiver: &Receiver, anomaly: &Anomaly, severity: Severity, ends: Times
         ("consumer", s.consumer.as_deref()),
         ("evidence", s.evidence.map(Evidence::name)),
         ("status", status.as_deref()),
+        ("agent", s.agent.as_deref()),
         ("anomaly", Some(anomaly.id.as_str())),
     ] {
         // Alertmanager knows no empty labels.
@@ -99,7 +100,11 @@ fn link(receiver: &Receiver, anomaly: &Anomaly) -> Option<String> {
 /// Two or three sentences: how long, how much, and who carries it.
 fn description(anomaly: &Anomaly) -> String {
     let lasts = show_duration(anomaly.end.unwrap_or(anomaly.updated).since(anomaly.start));
-    let mut out = format!("Since {} ({lasts}), {} transactions.", anomaly.start, anomaly.affected);
+    let mut out = match anomaly.kind {
+        // What was not heard cannot be counted.
+        AnomalyKind::SilentAgent => format!("Since {} ({lasts}).", anomaly.start),
+        _ => format!("Since {} ({lasts}), {} transactions.", anomaly.start, anomaly.affected),
+    };
     let carriers = anomaly.explanation.iter().flat_map(|e| &e.carriers);
     let names: Vec<_> = carriers.map(|c| format!("{} ({:.0} %)", name(&c.key), c.share * 100.0)).collect();
     if !names.is_empty() {

@@ -156,6 +156,22 @@ fn alertmanager_is_told_again_and_again() {
 }
 
 #[test]
+fn a_silent_agent_is_named_and_counts_nothing() {
+    let mut router = router("alertmanager");
+    let subject = Subject { agent: Some("web-1".into()), ..Subject::default() };
+    let title = "agent web-1 is silent: nothing for 1m00s".to_owned();
+    let silent = Anomaly { kind: AnomalyKind::SilentAgent, subject, title, ..anomaly(Severity::Warning, State::Open) };
+    router.push(&silent);
+    let sent = deliver(&mut router, &Ok(()));
+    let alert = &sent[0].1[0];
+    assert_eq!(
+        (&alert["labels"]["alertname"], &alert["labels"]["agent"]),
+        (&"PitotSilentAgent".into(), &"web-1".into())
+    );
+    assert_eq!(alert["annotations"]["description"], "Since 2026-01-12T00:00:00Z (1m00s).");
+}
+
+#[test]
 fn after_a_restart_webhooks_are_told_the_end_only() {
     let mut r = router("webhook");
     r.resume(&anomaly(Severity::Warning, State::Open));

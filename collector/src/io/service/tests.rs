@@ -1,5 +1,6 @@
 //! The collector through its router, as the dashboard in the same process and the server use it. The clock is made up.
 
+mod agents;
 mod hostile;
 mod refusals;
 
@@ -63,8 +64,17 @@ impl Bench {
         Self::with(Config { data, ..Config::default() })
     }
 
+    fn at(data: PathBuf, now: i64) -> Self {
+        Self::start(Config { data: Some(data), ..Config::default() }, now)
+    }
+
     fn with(config: Config) -> Self {
-        let now = Arc::new(AtomicI64::new(NOON));
+        Self::start(config, NOON)
+    }
+
+    /// At so many seconds since the epoch.
+    fn start(config: Config, now: i64) -> Self {
+        let now = Arc::new(AtomicI64::new(now));
         let told = now.clone();
         let clock: Clock = Arc::new(move || at(told.load(Ordering::SeqCst)));
         let collector = open_at(config, clock).expect("opens");

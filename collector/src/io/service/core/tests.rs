@@ -9,7 +9,7 @@ use crate::store::{
     ledger::AGENTS,
 };
 
-/// An engine that failed once.
+/// An engine that failed once, and has a bug.
 struct Poisoned(Embedded);
 
 impl Store for Poisoned {
@@ -22,7 +22,8 @@ impl Store for Poisoned {
     fn set_levels(&mut self, levels: Levels) {
         self.0.set_levels(levels);
     }
-    fn append(&mut self, _: &Report, _: Timestamp) -> Result<Appended, StoreError> {
+    fn append(&mut self, report: &Report, _: Timestamp) -> Result<Appended, StoreError> {
+        assert_ne!(report.sequence, u64::MAX, "this panic is meant");
         Err(StoreError::Full)
     }
     fn scan(&self, _: Cube, _: usize, _: TimeRange, _: &mut dyn FnMut(&Window)) -> Result<(), StoreError> {

@@ -87,3 +87,42 @@ async fn a_question_whose_caller_went_away_is_not_begun() {
     assert_eq!(bench.get("/api/v1/status").await.status, 200);
     assert!(!begun.load(Ordering::SeqCst));
 }
+
+#[tokio::test]
+async fn an_agent_that_floods_waits_and_others_have_their_turn() {
+    let bench = Bench::new(None);
+    let (go, wait) = mpsc::channel::<()>();
+    let busy = bench.collector.clone();
+    let busy = tokio::spawn(async move { busy.ask(move |_, _| wait.recv().is_ok()).await });
+    while bench.collector.shared.turns.available_permits() == JOBS {
+        tokio::task::yield_now().await;
+    }
+    let post = |name: &str, sequence| {
+        let mut report = shifted(sequence, &[(-20, 1)]);
+        report.agent.name = name.into();
+        let request =
+            Request::post("/api/v1/reports").body(Body::from(wire::encode_report(&report))).expect("a request");
+        tokio::spawn(bench.router.clone().oneshot(request))
+    };
+    let flood: Vec<_> = (1..=200).map(|sequence| post("flood", sequence)).collect();
+    let others: Vec<_> = (0..20).map(|i| post(&format!("web-{i}"), 1)).collect();
+    let busy_until_all_came = async {
+        while bench.collector.shared.decoded.available_permits() > DECODED - 22 {
+            tokio::task::yield_now().await;
+        }
+        go.send(()).expect("the owner waits");
+    };
+    busy_until_all_came.await;
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+    for task in flood {
+        let reply = task.await.expect("runs").expect("answers");
+        assert_eq!(reply.headers().contains_key(header::RETRY_AFTER), reply.status() == 429);
+        *statuses.entry(reply.status().as_u16()).or_default() += 1;
+    }
+    assert_eq!(statuses, [(200, 2), (429, 198)].into());
+    for task in others {
+        assert_eq!(task.await.expect("runs").expect("answers").status(), 200);
+    }
+    assert!(busy.await.expect("runs").expect("answers"));
+    assert!(bench.get("/metrics").await.text().contains("{reason=\"too-many-reports\"} 198"));
+}
