@@ -8,8 +8,8 @@ use http_body_util::BodyExt as _;
 use pitot_model::{
     Report, Timestamp,
     api::{
-        Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, HeatMap, HeatMapQuery, Problem,
-        SeriesAnswer, SeriesQuery, Table, TableQuery,
+        Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, HeatMap,
+        HeatMapQuery, Problem, SeriesAnswer, SeriesQuery, Table, TableQuery,
     },
     budget, wire,
 };
@@ -138,6 +138,11 @@ impl Client {
     /// Agents that ship to this collector.
     pub async fn agents(&self) -> Result<Agents, Error> {
         self.ask("/api/v1/agents", &()).await
+    }
+
+    /// What was read and lost, by agent and interval.
+    pub async fn coverage(&self, query: &CoverageQuery) -> Result<CoverageAnswer, Error> {
+        self.ask("/api/v1/coverage", query).await
     }
 
     /// How the collector is.

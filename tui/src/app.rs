@@ -12,13 +12,13 @@ use crossterm::event::KeyEventKind;
 use pitot_client::Error;
 use pitot_model::{
     TimeRange, Timestamp,
-    api::{Anomaly, GroupBy, LiveEvent, Row, RowKey, SortBy, State},
+    api::{AgentRow, Agents, Anomaly, GroupBy, LiveEvent, Row, RowKey, SortBy, State},
 };
 use ratatui::Frame;
 
 use crate::{
     Options,
-    drill::{self, Drill, View},
+    drill::{self, Drill, Focus, View},
     edit::Edit,
     event::{Answer, Command, Event, Slot},
     snapshot::Snapshot,
@@ -172,7 +172,7 @@ impl App {
             View::Routes => Some(GroupBy::Route),
             View::Consumers => Some(GroupBy::Consumer),
             View::Detail => Some(drill::next_group(&self.drill.scope())),
-            View::Anomalies | View::HeatMap | View::Coverage | View::Explain => None,
+            View::Anomalies | View::HeatMap | View::Coverage | View::Agent | View::Explain => None,
         }
     }
 
@@ -185,6 +185,17 @@ impl App {
     /// The anomalies of the present scope, the newest first.
     pub(crate) fn anomalies(&self) -> &[Anomaly] {
         self.snapshot.anomalies(&self.scoped_filter()).map_or(&[], |p| &p.anomalies)
+    }
+
+    /// All agents, those in trouble first.
+    pub(crate) fn agents(&self) -> Vec<&AgentRow> {
+        self.snapshot.agents().map(Agents::worst_first).unwrap_or_default()
+    }
+
+    /// The agent that one went into.
+    pub(crate) fn agent(&self) -> Option<&AgentRow> {
+        let Some(Focus::Agent(name)) = &self.drill.top().focus else { return None };
+        self.snapshot.agents()?.agents.iter().find(|a| a.name == *name)
     }
 
     /// The newest anomaly about this part of the traffic; an open one goes first.
@@ -284,9 +295,7 @@ impl App {
     fn ids(&self) -> Vec<String> {
         match self.drill.top().view {
             View::Anomalies => self.anomalies().iter().map(|a| a.id.clone()).collect(),
-            View::Coverage => {
-                self.snapshot.agents().map_or(&[][..], |a| &a.agents).iter().map(|a| a.name.clone()).collect()
-            }
+            View::Coverage => self.agents().iter().map(|a| a.name.clone()).collect(),
             _ => self.rows().iter().map(|r| format!("{:?}", r.key)).collect(),
         }
     }

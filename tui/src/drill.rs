@@ -17,6 +17,8 @@ pub(crate) enum View {
     Anomalies,
     HeatMap,
     Coverage,
+    /// All about one agent.
+    Agent,
     /// All about one part of the traffic.
     Detail,
     /// All about one anomaly.
@@ -36,6 +38,7 @@ impl View {
             Self::Anomalies => "Anomalies",
             Self::HeatMap => "Heat map",
             Self::Coverage => "Coverage",
+            Self::Agent => "Agent",
             Self::Detail => "Detail",
             Self::Explain => "Explain",
         }
@@ -66,6 +69,8 @@ pub(crate) enum Focus {
     Part(RowKey),
     /// An anomaly by its id.
     Anomaly(String),
+    /// An agent by its name.
+    Agent(String),
 }
 
 /// One step down.
@@ -126,7 +131,7 @@ impl Drill {
     pub(crate) fn open(&mut self, view: View, focus: Focus) -> bool {
         let before = self.scope();
         self.levels.push(Level::new(view, Some(focus)));
-        let is_new = matches!(view, View::Explain) || self.scope() != before;
+        let is_new = matches!(view, View::Explain | View::Agent) || self.scope() != before;
         if !is_new || self.levels.len() > DEPTH {
             self.levels.pop();
             return false;
@@ -151,7 +156,7 @@ impl Drill {
             *self = Self::new();
             return;
         }
-        while matches!(self.top().view, View::Explain) {
+        while matches!(self.top().view, View::Explain | View::Agent) {
             self.levels.pop();
         }
         if self.levels.is_empty() {
@@ -181,11 +186,12 @@ impl Drill {
             match &level.focus {
                 Some(Focus::Part(key)) => crumbs.push(name(key)),
                 Some(Focus::Anomaly(_)) => crumbs.push("Anomaly".to_owned()),
+                Some(Focus::Agent(name)) => crumbs.push(format!("Agent {}", text::clean(name))),
                 None => {}
             }
         }
         let view = self.top().view;
-        if !matches!(view, View::Detail | View::Explain) {
+        if !matches!(view, View::Detail | View::Explain | View::Agent) {
             crumbs.push(view.title().to_owned());
         }
         crumbs
@@ -222,6 +228,7 @@ pub(crate) fn name(key: &RowKey) -> String {
         RowKey { method: Some(method), .. } => method.clone(),
         RowKey { service: Some(service), .. } if service.is_empty() => "(no service)".to_owned(),
         RowKey { service: Some(service), .. } => service.clone(),
+        RowKey { agent: Some(agent), .. } => format!("agent {agent}"),
         _ => "everything".to_owned(),
     };
     text::clean(&text)

@@ -5,8 +5,8 @@ use pitot_client::Error;
 use pitot_model::{
     Timestamp,
     api::{
-        Agents, AnomalyPage, AnomalyQuery, CollectorStatus, GroupBy, HeatMap, HeatMapQuery, LiveEvent, SeriesAnswer,
-        SeriesQuery, Table, TableQuery,
+        Agents, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, GroupBy, HeatMap,
+        HeatMapQuery, LiveEvent, SeriesAnswer, SeriesQuery, Table, TableQuery,
     },
 };
 
@@ -76,6 +76,8 @@ pub(crate) enum What {
     /// The durations around one anomaly.
     AroundHeat,
     Agents,
+    /// What one agent read and lost, by its name and not by a filter.
+    Coverage,
 }
 
 /// What to ask.
@@ -87,6 +89,7 @@ pub(crate) enum Ask {
     HeatMap(HeatMapQuery),
     Anomalies(AnomalyQuery),
     Agents,
+    Coverage(CoverageQuery),
 }
 
 /// What was answered.
@@ -98,4 +101,5 @@ pub(crate) enum Answer {
     HeatMap(HeatMap),
     Anomalies(AnomalyPage),
     Agents(Agents),
+    Coverage(Box<CoverageAnswer>),
 }

@@ -102,7 +102,7 @@ pub(crate) const KEYS: &[Binding] = &[
     bind(&[Char('3')], Action::View(3), Look, "", "Consumers"),
     bind(&[Char('4')], Action::View(4), Look, "", "Anomalies"),
     bind(&[Char('5')], Action::View(5), Look, "", "Heat map: durations over time"),
-    bind(&[Char('6')], Action::View(6), Look, "", "Coverage: what was seen, what was lost"),
+    bind(&[Char('6')], Action::View(6), Look, "", "Coverage: what was lost, and all agents"),
     bind(&[Code(KeyCode::Tab)], Action::NextView, Look, "", "next view"),
     bind(&[Code(KeyCode::BackTab)], Action::PreviousView, Look, "", "previous view"),
     bind(&[Code(KeyCode::Up), Char('k')], Action::Up, Move, "", "up"),

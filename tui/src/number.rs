@@ -79,12 +79,13 @@ pub(crate) fn span(d: Duration) -> String {
     }
 }
 
-/// The value of an anomaly in its unit: `us`, `1/s`, `ratio`, `1`.
+/// The value of an anomaly in its unit: `us`, `s`, `1/s`, `ratio`, `1`.
 pub(crate) fn value(x: f64, unit: &str) -> String {
     match unit {
         "us" => micros(Some(x.max(0.0) as u64)),
         "ratio" => percent(x),
         "1/s" => format!("{}/s", scaled(x)),
+        "s" => span(Duration::from_secs(x.max(0.0) as u64)),
         _ => scaled(x),
     }
 }
@@ -171,6 +172,7 @@ mod tests {
             (value(0.05, "ratio"), "5.00 %"),
             (value(2_310_000.0, "us"), "2.31s"),
             (value(125.0, "1/s"), "125/s"),
+            (value(130.0, "s"), "2m10s"),
             (moment(Timestamp::from_secs(1_768_206_605)), "01-12 08:30:05"),
             (date(Timestamp::MAX), "–"),
         ] {

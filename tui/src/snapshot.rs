@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use pitot_client::Error;
-use pitot_model::api::{Agents, AnomalyPage, CollectorStatus, GroupBy, HeatMap, SeriesAnswer, Table};
+use pitot_model::api::{Agents, AnomalyPage, CollectorStatus, CoverageAnswer, GroupBy, HeatMap, SeriesAnswer, Table};
 
 use crate::event::{Answer, Slot, What};
 
@@ -93,6 +93,14 @@ impl Snapshot {
     pub(crate) fn agents(&self) -> Option<&Agents> {
         match self.get(What::Agents, "")? {
             Answer::Agents(x) => Some(x),
+            _ => None,
+        }
+    }
+
+    /// What an agent read and lost.
+    pub(crate) fn coverage(&self, agent: &str) -> Option<&CoverageAnswer> {
+        match self.get(What::Coverage, agent)? {
+            Answer::Coverage(x) => Some(x),
             _ => None,
         }
     }

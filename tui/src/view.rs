@@ -11,6 +11,7 @@
 //!  keys, a notice, or a line that is being typed
 //! ```
 
+mod agent;
 mod anomalies;
 mod banner;
 mod coverage;
@@ -65,6 +66,7 @@ fn body(app: &App, area: Rect, buf: &mut Buffer) {
         View::Anomalies => anomalies::draw(app, area, buf),
         View::HeatMap => heat::draw(app, area, buf),
         View::Coverage => coverage::draw(app, area, buf),
+        View::Agent => agent::draw(app, area, buf),
         View::Detail => detail::draw(app, area, buf),
         View::Explain => anomalies::explain(app, area, buf),
     }

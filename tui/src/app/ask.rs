@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pitot_model::{
     TimeRange, Timestamp,
-    api::{Anomaly, AnomalyQuery, GroupBy, HeatMapQuery, SeriesQuery, TableQuery},
+    api::{Anomaly, AnomalyQuery, CoverageQuery, GroupBy, HeatMapQuery, SeriesQuery, TableQuery},
 };
 
 use super::{App, Link};
@@ -79,7 +79,7 @@ impl App {
             add(What::Lines(by), self.series(by, &filter, range));
         }
         let view = self.drill.top().view;
-        if !matches!(view, View::HeatMap | View::Coverage) {
+        if !matches!(view, View::HeatMap | View::Coverage | View::Agent) {
             let query = AnomalyQuery {
                 q: filter.clone(),
                 from: Some(range.from),
@@ -89,14 +89,23 @@ impl App {
             };
             add(What::Anomalies, Ask::Anomalies(query));
         }
-        if !matches!(view, View::Anomalies | View::Explain | View::Coverage) {
+        if !matches!(view, View::Anomalies | View::Explain | View::Coverage | View::Agent) {
             add(What::HeatMap, self.heat_map(&filter, range));
         }
-        if view == View::Coverage {
+        if matches!(view, View::Coverage | View::Agent) {
             questions.push(Question { slot: slot(What::Agents, ""), ask: Ask::Agents });
         }
+        if let Some(Focus::Agent(name)) = &self.drill.top().focus {
+            let query = CoverageQuery {
+                agent: Some(name.clone()),
+                from: Some(range.from),
+                to: Some(range.to),
+                step_ms: Some(self.column_ms(range)),
+            };
+            questions.push(Question { slot: slot(What::Coverage, name), ask: Ask::Coverage(query) });
+        }
         if view == View::Explain
-            && let Some(anomaly) = self.explained()
+            && let Some(anomaly) = self.explained().filter(|a| a.subject.agent.is_none())
         {
             questions.extend(self.around(anomaly, extent.edge));
         }

@@ -187,7 +187,14 @@ impl App {
         let (view, focus) = match self.drill.top().view {
             View::Anomalies => return self.explain(),
             View::Explain => return self.visit_subject(),
-            View::HeatMap | View::Coverage => return,
+            View::Coverage => {
+                let name = self.agents().get(index).map(|a| a.name.clone());
+                if let Some(name) = name {
+                    self.drill.open(View::Agent, Focus::Agent(name));
+                }
+                return;
+            }
+            View::HeatMap | View::Agent => return,
             view @ (View::Overview | View::Routes | View::Consumers | View::Detail) => {
                 let Some(row) = self.rows().get(index) else { return };
                 let next = if view == View::Overview { View::Routes } else { View::Detail };
@@ -199,11 +206,13 @@ impl App {
         }
     }
 
-    /// From an anomaly to the traffic that it is about, at that time.
+    /// From an anomaly to the traffic that it is about, at that time; or to the agent.
     fn visit_subject(&mut self) {
         let (Some(anomaly), Some(extent)) = (self.explained().cloned(), &self.extent) else { return };
         self.travel.visit(anomaly.start, anomaly.end.unwrap_or(extent.edge), extent);
-        if !self.drill.open(View::Detail, Focus::Part(anomaly.subject)) {
+        if let Some(agent) = anomaly.subject.agent {
+            self.drill.open(View::Agent, Focus::Agent(agent));
+        } else if !self.drill.open(View::Detail, Focus::Part(anomaly.subject)) {
             self.drill.switch(View::HeatMap);
         }
     }

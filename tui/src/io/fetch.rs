@@ -50,6 +50,7 @@ async fn answer(client: Client, ask: Ask) -> Result<Answer, Error> {
         Ask::HeatMap(query) => client.heatmap(&query).await.map(Answer::HeatMap),
         Ask::Anomalies(query) => client.anomalies(&query).await.map(Answer::Anomalies),
         Ask::Agents => client.agents().await.map(Answer::Agents),
+        Ask::Coverage(query) => client.coverage(&query).await.map(|c| Answer::Coverage(Box::new(c))),
     }
 }
 

@@ -206,6 +206,24 @@ fn the_way_from_an_anomaly_to_its_traffic() {
 }
 
 #[test]
+fn the_way_to_an_agent_and_back() {
+    let mut s = Stage::new(World::Lossy, (120, 40));
+    let what = asked(&mut s, "6", 0);
+    assert!(what.contains(&What::Agents) && !what.contains(&What::Coverage));
+    let what = asked(&mut s, "↓⏎", 0);
+    assert!(what.contains(&What::Coverage));
+    assert_eq!(s.app.agent().map(|a| a.name.as_str()), Some("edge-eu-west-1a.example.net"), "the second worst");
+    let asked = s.asked.iter().find_map(|q| if let Ask::Coverage(c) = &q.ask { c.agent.as_deref() } else { None });
+    assert_eq!(asked, Some("edge-eu-west-1a.example.net"));
+    s.press("⎋");
+    assert_eq!((s.app.drill.top().view, s.app.drill.top().cursor.index), (View::Coverage, 1));
+    s.press("4⏎⏎");
+    assert_eq!(s.app.agent().map(|a| a.name.as_str()), Some("web-2"), "from its anomaly");
+    s.press("2");
+    assert_eq!(s.app.drill.top().view, View::Routes);
+}
+
+#[test]
 fn late_answers_of_an_older_batch_are_dropped() {
     let mut s = stage();
     let Some(Command::Ask { batch, questions }) = s.app.handle(Event::Key(KeyCode::Char('r').into())).pop() else {

@@ -4,11 +4,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use pitot_model::{
-    Coverage, Evidence, Gauges, Reason, Sketch, Stats, Status, TimeRange, Timestamp,
+    Backlog, Coverage, Evidence, Gauges, Reason, Sketch, Stats, Status, TimeRange, Timestamp,
     api::{
-        AgentRow, Agents, Anomaly, AnomalyKind, AnomalyPage, Carrier, CollectorStatus, Explanation, GroupBy, HeatMap,
-        HeatMapQuery, Point, Row, RowKey, SeriesAnswer, SeriesLine, SeriesQuery, Severity, State, StoreStats, Table,
-        TableQuery, Totals,
+        AgentCoverage, AgentRow, AgentState, Agents, Anomaly, AnomalyKind, AnomalyPage, Carrier, CollectorStatus,
+        CoverageAnswer, CoverageInterval, CoverageQuery, Explanation, GroupBy, HeatMap, HeatMapQuery, Point, Row,
+        RowKey, SeriesAnswer, SeriesLine, SeriesQuery, Severity, State, StoreStats, Table, TableQuery, Totals,
     },
 };
 
@@ -40,10 +40,14 @@ pub(super) fn answer(world: World, ask: &Ask) -> Answer {
         Ask::Series(q) => Answer::Series(series(world, q)),
         Ask::HeatMap(q) => Answer::HeatMap(heat_map(world, q)),
         Ask::Anomalies(_) => {
-            let anomalies = if world == World::Empty { Vec::new() } else { anomalies() };
+            let mut anomalies = if world == World::Empty { Vec::new() } else { anomalies() };
+            if world == World::Lossy {
+                anomalies.insert(0, silence());
+            }
             Answer::Anomalies(AnomalyPage { count: anomalies.len() as u64, anomalies, cursor: None })
         }
         Ask::Agents => Answer::Agents(agents(world)),
+        Ask::Coverage(q) => Answer::Coverage(Box::new(coverage(world, q))),
     }
 }
 
@@ -62,7 +66,6 @@ fn status(world: World) -> CollectorStatus {
         watermark: if is_empty { Timestamp::EPOCH } else { at(0) },
         open_anomalies: if is_empty { 0 } else { 2 },
         store: StoreStats {
-            id: String::new(),
             windows: if is_empty { 0 } else { 1_893 },
             disk_bytes: 12_345_678,
             oldest: (!is_empty).then(|| at(7_200)),
@@ -307,8 +310,27 @@ fn anomalies() -> Vec<Anomaly> {
     vec![slow, errors, new]
 }
 
+fn silence() -> Anomaly {
+    Anomaly {
+        id: "silent-web-2".into(),
+        kind: AnomalyKind::SilentAgent,
+        severity: Severity::Warning,
+        subject: RowKey { agent: Some("web-2".into()), ..RowKey::default() },
+        start: at(340),
+        expected: 1.0,
+        observed: 340.0,
+        unit: "s".into(),
+        score: 340.0,
+        affected: 0,
+        title: "agent web-2 is silent: nothing for 5m 40s".into(),
+        explanation: None,
+        ..anomalies().remove(0)
+    }
+}
+
 fn agents(world: World) -> Agents {
     let captures = Gauges { requests_in_flight: 37, streams_open: 4, connections: 1_204, buffered_bytes: 65_536 };
+    let backlog = Backlog { spool_limit_bytes: 256_000_000, sources: 3, ..Backlog::default() };
     let agent = |name: &str, ago, clock_offset_ms, lost| {
         let mut coverage = Coverage { transactions: 1_846_000, lines_read: 1_846_012, ..Coverage::default() };
         coverage.add(Reason::LineMalformed, lost);
@@ -320,16 +342,59 @@ fn agents(world: World) -> Agents {
             last_seen: at(ago),
             clock_offset_ms,
             watermark: at(ago),
+            lag_ms: 400,
             coverage,
-            gauges: (name == "web-1").then_some(captures),
+            backlog: Some(backlog),
             ..AgentRow::default()
         }
     };
     match world {
         World::Empty => Agents { agents: Vec::new() },
         World::Shop => Agents { agents: vec![agent("web-1", 0, 12, 0), agent("web-2", 1, -3, 0)] },
-        World::Lossy => Agents { agents: vec![agent("web-1", 0, 12, 5_204), agent("web-2", 340, -3, 0)] },
+        World::Lossy => {
+            let full = Backlog {
+                spool_reports: 2_111,
+                spool_bytes: 133_000_000,
+                oldest: Some(at(851)),
+                unread_bytes: 12_345_678,
+                broken_sources: 1,
+                ..backlog
+            };
+            let mut filling = AgentRow {
+                backlog: Some(full),
+                lag_ms: 850_000,
+                gauges: Some(captures),
+                ..agent("edge-eu-west-1a.example.net", 0, 12, 5_204)
+            };
+            filling.coverage.add(Reason::SpoolEvicted, 1_980);
+            let refused = AgentRow {
+                refused_reports: 3,
+                refusal: "it is from the future;\u{1b}[2J set the clock".into(),
+                ..agent("batch-7", 1, -7_300, 0)
+            };
+            let silent = AgentRow { state: AgentState::Silent, ..agent("web-2", 340, -3, 0) };
+            let stopped = AgentRow { state: AgentState::Stopped, backlog: None, ..agent("laptop", 4_000, 0, 0) };
+            Agents { agents: vec![refused, filling, stopped, agent("web-1", 0, 12, 0), silent] }
+        }
     }
+}
+
+fn coverage(world: World, q: &CoverageQuery) -> CoverageAnswer {
+    let range = range(q.from, q.to);
+    let (steps, step_ms) = steps(range, q.step_ms);
+    let interval = |i: usize| {
+        let transactions = (2_000.0 * wave(i, 3.0)) as u64;
+        let mut coverage = Coverage { transactions, lines_read: transactions, ..Coverage::default() };
+        let is_bad = world == World::Lossy && (i * 10 > steps * 6) && (i * 10 < steps * 8);
+        coverage.add(Reason::SpoolEvicted, if is_bad { 11 * (i as u64 % 5 + 1) } else { 0 });
+        CoverageInterval { at: range.from + Duration::from_millis(step_ms * i as u64), coverage }
+    };
+    let intervals: Vec<_> = (0..steps).map(interval).collect();
+    let mut total = Coverage::default();
+    intervals.iter().for_each(|i| total.merge(&i.coverage));
+    let name = q.agent.clone().unwrap_or_default();
+    let agents = vec![AgentCoverage { name, total: total.clone(), intervals }];
+    CoverageAnswer { range, step_ms, total, agents: if world == World::Empty { Vec::new() } else { agents } }
 }
 
 fn range(from: Option<Timestamp>, to: Option<Timestamp>) -> TimeRange {

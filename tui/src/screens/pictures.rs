@@ -44,7 +44,20 @@ fn heat_map() {
 
 #[test]
 fn coverage() {
-    pin("coverage", World::Lossy, "6", &[SMALL, LARGE]);
+    pin("coverage", World::Lossy, "6", &[SMALL, MIDDLE, LARGE]);
+    pin("coverage_full", World::Shop, "6", &[SMALL]);
+    pin("coverage_least", World::Lossy, "6", &[(60, 16)]);
+}
+
+#[test]
+fn one_agent() {
+    pin("agent", World::Lossy, "6↓⏎", &[SMALL, MIDDLE]);
+    pin("agent_refused", World::Lossy, "6↓↓⏎", &[SMALL]);
+}
+
+#[test]
+fn a_silent_agent() {
+    pin("silent", World::Lossy, "4⏎", &[SMALL, MIDDLE]);
 }
 
 #[test]
@@ -108,7 +121,7 @@ fn frozen_and_past() {
 
 #[test]
 fn no_size_breaks_a_view() {
-    for keys in ["", "2", "3", "4", "4⏎", "5", "6", "↓⏎⏎", "?", "/x:", ":x⏎"] {
+    for keys in ["", "2", "3", "4", "4⏎", "5", "6", "6↓⏎", "↓⏎⏎", "?", "/x:", ":x⏎"] {
         for world in [World::Shop, World::Empty, World::Lossy] {
             for size in [(60, 16), (61, 17), (75, 19), (300, 16), (60, 120), (500, 200)] {
                 let mut stage = Stage::new(world, size);

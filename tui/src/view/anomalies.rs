@@ -57,6 +57,14 @@ pub(super) fn explain(app: &App, mut area: Rect, buf: &mut Buffer) {
         let said = "  This anomaly is not in this range; + shows a longer one, Esc goes back.";
         return lines(&[Line::default(), Line::from(said)], area, buf);
     };
+    if anomaly.subject.agent.is_some() {
+        body(app, anomaly, take_top(&mut area, TEXT_ROWS), buf);
+        return lines(
+            &[Line::from("  Its traffic is not in the numbers since then; Enter goes to the agent.")],
+            area,
+            buf,
+        );
+    }
     let mut chart = take_bottom(&mut area, 6);
     let carriers = anomaly.explanation.as_ref().map_or(0, |e| e.carriers.len() as u16);
     let spare = area.height.saturating_sub(TEXT_ROWS + carriers);
@@ -132,7 +140,9 @@ fn body(app: &App, a: &Anomaly, mut area: Rect, buf: &mut Buffer) {
     let mut seen = Parts::default();
     seen.pair(250, "expected", number::value(a.expected, &a.unit), app.theme.strong, app);
     seen.pair(250, "observed", number::value(a.observed, &a.unit), style, app);
-    seen.pair(200, "affected", number::exact(a.affected), app.theme.strong, app);
+    if a.subject.agent.is_none() {
+        seen.pair(200, "affected", number::exact(a.affected), app.theme.strong, app);
+    }
     seen.pair(100, "score", format!("{:.1}", a.score), app.theme.text, app);
     seen.pair(120, "severity", a.severity.name().to_owned(), style, app);
     for parts in [about, seen] {
@@ -141,7 +151,9 @@ fn body(app: &App, a: &Anomaly, mut area: Rect, buf: &mut Buffer) {
         lines(&[line], take_top(&mut area, 1), buf);
     }
     take_top(&mut area, 1);
-    carriers(app, a, area, buf);
+    if a.subject.agent.is_none() {
+        carriers(app, a, area, buf);
+    }
 }
 
 /// Who and what carries the change, with a bar for each share.

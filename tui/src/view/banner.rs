@@ -42,7 +42,7 @@ fn refusal(app: &App, cells: usize) -> Option<Line<'static>> {
     let main = match view {
         View::Anomalies | View::Explain => What::Anomalies,
         View::HeatMap => What::HeatMap,
-        View::Coverage => What::Rows(GroupBy::None),
+        View::Coverage | View::Agent => What::Rows(GroupBy::None),
         _ => What::Rows(app.group()?),
     };
     let why = app.snapshot.refusal(main, &filter)?;

@@ -1,16 +1,19 @@
-//! How much of the truth is on screen: what was read, what was lost and why, and who ships.
+//! How much of the truth is on screen: what was read, what was lost and why, and the agents: who lags, loses or is silent.
+
+use std::time::Duration;
 
 use pitot_model::{
-    Reason,
-    api::{AgentRow, GroupBy},
+    Coverage, Reason,
+    api::{AgentRow, AgentState, GroupBy, Trouble},
 };
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
+    style::Style,
     text::{Line, Span},
 };
 
-use super::{Parts, heading, lines, list, take_top};
+use super::{Parts, heading, lines, list, take_bottom, take_top};
 use crate::{
     app::App,
     number,
@@ -21,13 +24,37 @@ use crate::{
 
 const REASONS: usize = 8;
 const BAR_CELLS: usize = 20;
+/// Cells of the bar of a spool.
+const SPOOL_CELLS: usize = 6;
+/// Rows that the agents have before reasons of losses do.
+const AGENTS: u16 = 6;
 
 pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
     let Some(table) = app.snapshot.table(GroupBy::None, &app.scoped_filter()) else {
         return list::waiting(app, area, buf);
     };
     let c = &table.coverage;
-    let seen = if c.is_full() { app.theme.strong } else { app.theme.warning };
+    let width = usize::from(area.width);
+    heading("Seen in this range", "", app, take_top(&mut area, 1), buf);
+    lines(&[seen(app, c, width)], take_top(&mut area, 2), buf);
+
+    let agents = app.agents().len() as u16 + 2;
+    let spare = area.height.saturating_sub(agents.min(AGENTS) + 5);
+    let reasons = reasons(c, REASONS.min(usize::from(spare)));
+    lines(&[store(app, width)], take_bottom(&mut area, 1), buf);
+    if !reasons.is_empty() {
+        let mut part = take_bottom(&mut area, reasons.len() as u16 + 2);
+        heading("Not in the numbers, or less sharply", "", app, take_top(&mut part, 1), buf);
+        let shown: Vec<_> = reasons.iter().map(|&(r, n)| reason(app, r, n, width)).collect();
+        lines(&shown, part, buf);
+    }
+    take_bottom(&mut area, 1);
+    fleet(app, area, buf);
+}
+
+/// `██████▋ 98.1 %   transactions 369,178   lost 7,217 …`.
+pub(super) fn seen(app: &App, c: &Coverage, width: usize) -> Line<'static> {
+    let style = if c.is_full() { app.theme.strong } else { app.theme.warning };
     let mut first = Parts::default();
     first.add(
         255,
@@ -35,11 +62,11 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
             Span::raw("  "),
             Span::styled(bar(c.ratio(), BAR_CELLS), app.theme.accent),
             Span::raw(" "),
-            Span::styled(number::percent(c.ratio()), seen),
+            Span::styled(number::percent(c.ratio()), style),
         ],
     );
     first.pair(200, "transactions", number::exact(c.transactions), app.theme.strong, app);
-    first.pair(190, "lost", number::exact(c.lost()), seen, app);
+    first.pair(190, "lost", number::exact(c.lost()), style, app);
     if c.lines_read > 0 || c.packets_read == 0 {
         first.pair(100, "lines read", number::exact(c.lines_read), app.theme.text, app);
     }
@@ -47,25 +74,18 @@ pub(super) fn draw(app: &App, mut area: Rect, buf: &mut Buffer) {
         first.pair(100, "packets read", number::exact(c.packets_read), app.theme.text, app);
     }
     first.pair(90, "read", number::bytes(c.bytes_read), app.theme.text, app);
-    heading("Seen in this range", "", app, take_top(&mut area, 1), buf);
-    let width = usize::from(area.width);
-    lines(&[first.fit(width, 3)], take_top(&mut area, 2), buf);
-
-    let mut reasons: Vec<(Reason, u64)> = c.reasons.iter().map(|(r, n)| (*r, *n)).collect();
-    reasons.sort_by_key(|(r, n)| (!r.is_loss(), std::cmp::Reverse(*n)));
-    reasons.truncate(REASONS.min(usize::from(area.height / 2)));
-    if !reasons.is_empty() {
-        heading("Not in the numbers, or less sharply", "", app, take_top(&mut area, 1), buf);
-        let shown: Vec<_> = reasons.iter().map(|&(r, n)| reason(app, r, n, width)).collect();
-        lines(&shown, take_top(&mut area, reasons.len() as u16), buf);
-        take_top(&mut area, 1);
-    }
-    lines(&[store(app, width)], take_top(&mut area, 1), buf);
-    take_top(&mut area, 1);
-    agents(app, area, buf);
+    first.fit(width, 3)
 }
 
-fn reason(app: &App, r: Reason, n: u64, width: usize) -> Line<'static> {
+/// The reasons that cost most, then those that cost nothing.
+pub(super) fn reasons(c: &Coverage, limit: usize) -> Vec<(Reason, u64)> {
+    let mut reasons: Vec<(Reason, u64)> = c.reasons.iter().map(|(r, n)| (*r, *n)).collect();
+    reasons.sort_by_key(|(r, n)| (!r.is_loss(), std::cmp::Reverse(*n)));
+    reasons.truncate(limit);
+    reasons
+}
+
+pub(super) fn reason(app: &App, r: Reason, n: u64, width: usize) -> Line<'static> {
     let (sign, style) = if r.is_loss() { ("lost ", app.theme.warning) } else { ("noted", app.theme.dim) };
     let head = format!("  {sign}  {:>12}  {:<20}", number::exact(n), r.name().replace('_', " "));
     let help = text::cut(r.help().trim(), width.saturating_sub(text::width(&head) + 2));
@@ -89,45 +109,113 @@ fn store(app: &App, width: usize) -> Line<'static> {
     parts.fit(width.saturating_sub(1), 3)
 }
 
-const COLUMNS: [Column; 9] = [
-    Column::name("NAME", 16),
-    Column::number("LAST SEEN", 10, 240),
-    Column::number("BEHIND", 8, 150),
-    Column::number("TOTAL", 8, 200),
-    Column::number("SEEN", 8, 230),
-    Column::number("LOST", 8, 180),
-    Column::number("IN FLIGHT", 9, 90),
-    Column::number("CLOCK", 9, 100),
-    Column::text("PROGRAM", 12, 80),
+const COLUMNS: [Column; 13] = [
+    Column::text("", 1, 250),
+    Column::name("AGENT", 12),
+    Column::text("STATE", 7, 245),
+    Column::number("SEEN", 6, 240),
+    Column::number("LAG", 6, 200),
+    Column::text("SPOOL", 13, 220),
+    Column::number("SOURCES", 7, 125),
+    Column::number("READ", 11, 128),
+    Column::number("LOST", 7, 230),
+    Column::text("MOSTLY", 18, 122),
+    Column::number("REFUSED", 7, 124),
+    Column::number("CLOCK", 12, 123),
+    Column::text("VERSION", 12, 80),
 ];
 
-fn agents(app: &App, mut area: Rect, buf: &mut Buffer) {
+fn fleet(app: &App, mut area: Rect, buf: &mut Buffer) {
     let Some(agents) = app.snapshot.agents() else { return };
-    let note = if agents.agents.is_empty() { "none has shipped yet" } else { "since the collector knows them" };
+    let states = [AgentState::Live, AgentState::Silent, AgentState::Stopped];
+    let states = states.into_iter().map(|s| (agents.count(s), s.name())).filter(|(n, _)| *n > 0);
+    let note = states.map(|(n, name)| format!("{n} {name}")).collect::<Vec<_>>().join(", ");
+    let note = if note.is_empty() { "none has shipped yet" } else { &note };
     heading("Agents", note, app, take_top(&mut area, 1), buf);
-    let rows: Vec<_> = agents.agents.iter().map(|a| agent(app, a)).collect();
+    let rows: Vec<_> = app.agents().into_iter().map(|a| row(app, a)).collect();
     if !rows.is_empty() {
         let selected = Some(app.drill.top().cursor.index);
         Grid { columns: &COLUMNS, rows: &rows, selected, sorted: None, theme: &app.theme }.draw(area, buf);
     }
 }
 
-fn agent(app: &App, a: &AgentRow) -> Vec<Cell> {
+fn row(app: &App, a: &AgentRow) -> Vec<Cell> {
     let theme = &app.theme;
     let now = app.snapshot.status().map_or(a.last_seen, |s| s.now);
-    let silent = now.since(a.last_seen);
-    let seen = if a.coverage.is_full() { theme.text } else { theme.warning };
-    let last_seen = if silent.as_secs() > 60 { theme.warning } else { theme.text };
-    let behind = if a.watermark > now { "0s".to_owned() } else { number::span(now.since(a.watermark)) };
+    let warn_if = |is_so: bool| if is_so { theme.warning } else { theme.text };
+    let (sign, style) = sign(app, a);
+    let state = match a.state {
+        AgentState::Live => theme.text,
+        AgentState::Stopped => theme.dim,
+        AgentState::Silent => theme.error,
+    };
+    let lost = warn_if(!a.coverage.is_full());
+    let mostly = a.coverage.worst().map_or(String::new(), |(r, _)| r.name().replace('_', " "));
+    let is_filling = a.spool_share() >= AgentRow::SPOOL_FILLING;
+    let read = match (a.coverage.lines_read, a.coverage.packets_read) {
+        (0, packets) if packets > 0 => format!("{} pkts", number::count(packets)),
+        (lines, _) => format!("{} lines", number::count(lines)),
+    };
     vec![
+        Cell::Text(sign.to_owned(), style),
         plain(&a.name, theme.strong),
-        Cell::Text(format!("{} ago", number::span(silent)), last_seen),
-        Cell::Text(behind, theme.text),
-        Cell::Text(number::count(a.coverage.transactions), theme.text),
-        Cell::Text(number::percent(a.coverage.ratio()), seen),
-        Cell::Text(number::count(a.coverage.lost()), seen),
-        Cell::Text(a.gauges.map_or("–".to_owned(), |g| number::count(g.requests_in_flight)), theme.text),
-        Cell::Text(format!("{:+}ms", a.clock_offset_ms), theme.dim),
+        Cell::Text(a.state.name().to_owned(), state),
+        Cell::Text(number::span(now.since(a.last_seen)), state),
+        Cell::Text(lag(a), warn_if(a.lag_ms > AgentRow::LAGGING_MS)),
+        Cell::Text(spool(a, SPOOL_CELLS), warn_if(is_filling)),
+        Cell::Text(sources(a), warn_if(a.backlog.is_some_and(|b| b.broken_sources > 0))),
+        Cell::Text(read, theme.text),
+        Cell::Text(number::count(a.coverage.lost()), lost),
+        Cell::Text(mostly, lost),
+        Cell::Text(number::count(a.refused_reports), warn_if(a.refused_reports > 0)),
+        Cell::Text(clock(a), warn_if(a.clock_offset_ms.unsigned_abs() > AgentRow::CLOCK_OFF_MS)),
         plain(&a.program, theme.dim),
     ]
+}
+
+/// How an agent is, in one sign that says the same as its colour.
+pub(super) fn sign(app: &App, a: &AgentRow) -> (&'static str, Style) {
+    match (a.trouble(), a.state) {
+        (Some(Trouble::Silent), _) => ("▲", app.theme.error),
+        (Some(Trouble::Lossy), _) => ("~", app.theme.warning),
+        (Some(_), _) => ("▲", app.theme.warning),
+        (None, AgentState::Stopped) => ("○", app.theme.dim),
+        (None, _) => ("●", app.theme.text),
+    }
+}
+
+/// How old what it shipped last was.
+pub(super) fn lag(a: &AgentRow) -> String {
+    match a.lag_ms {
+        ms @ 0..10_000 => format!("{:.1}s", ms as f64 / 1000.0),
+        ms => number::span(Duration::from_millis(ms)),
+    }
+}
+
+/// A bar and how full it is; a dash where nothing is told.
+pub(super) fn spool(a: &AgentRow, cells: usize) -> String {
+    if a.backlog.is_none() {
+        return number::NOTHING.to_owned();
+    }
+    let drawn = bar(a.spool_share(), cells).replace(' ', "·");
+    format!("{drawn} {}", number::percent(a.spool_share()))
+}
+
+fn sources(a: &AgentRow) -> String {
+    match a.backlog {
+        None => number::NOTHING.to_owned(),
+        Some(b) if b.broken_sources > 0 => format!("{} of {}", b.sources.saturating_sub(b.broken_sources), b.sources),
+        Some(b) => b.sources.to_string(),
+    }
+}
+
+/// `7s ahead`; empty where it is as good as right.
+pub(super) fn clock(a: &AgentRow) -> String {
+    let off = a.clock_offset_ms.unsigned_abs();
+    let way = if a.clock_offset_ms < 0 { "behind" } else { "ahead" };
+    if off > AgentRow::CLOCK_SHOWN_MS {
+        format!("{} {way}", number::span(Duration::from_millis(off)))
+    } else {
+        String::new()
+    }
 }

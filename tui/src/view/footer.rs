@@ -115,10 +115,10 @@ fn is_useful(action: Action, app: &App) -> bool {
     let view = app.drill.top().view;
     match action {
         Action::Open if app.group().is_some() => !app.rows().is_empty(),
-        Action::Open => !matches!(view, View::HeatMap | View::Coverage),
+        Action::Open => !matches!(view, View::HeatMap | View::Agent),
         Action::Back => view != View::Overview || !app.filter.is_empty(),
         Action::Sort => app.group().is_some(),
-        Action::Explain => !matches!(view, View::Explain | View::Coverage | View::HeatMap),
+        Action::Explain => !matches!(view, View::Explain | View::Coverage | View::Agent | View::HeatMap),
         Action::Later => !app.travel.is_live(),
         _ => true,
     }
@@ -130,6 +130,10 @@ fn position(app: &App) -> String {
     let view = app.drill.top().view;
     if view == View::Anomalies {
         let n = app.anomalies().len();
+        return if n == 0 { String::new() } else { format!("{at} of {n}") };
+    }
+    if view == View::Coverage {
+        let n = app.agents().len();
         return if n == 0 { String::new() } else { format!("{at} of {n}") };
     }
     let Some(by) = app.group() else { return String::new() };

@@ -94,7 +94,9 @@ fn tabs(app: &App, cells: usize) -> Line<'static> {
     let has_room = cells >= 76;
     let mut spans = vec![Span::raw(" ")];
     for (i, tab) in View::TABS.into_iter().enumerate() {
-        let is_chosen = view == tab || (tab == View::Anomalies && view == View::Explain);
+        let is_chosen = view == tab
+            || (tab == View::Anomalies && view == View::Explain)
+            || (tab == View::Coverage && view == View::Agent);
         let style = if is_chosen { app.theme.chosen } else { app.theme.text };
         spans.push(Span::styled(format!("{}", i + 1), app.theme.dim));
         spans.push(Span::raw(if has_room { " " } else { "" }));

@@ -75,7 +75,7 @@ pub(super) fn waiting(app: &App, area: Rect, buf: &mut Buffer) {
 
 /// Nothing matched: why, and what to do.
 pub(super) fn empty(app: &App, area: Rect, buf: &mut Buffer) {
-    let store = app.snapshot.status().map(|s| s.store);
+    let store = app.snapshot.status().map(|s| &s.store);
     let held = store.and_then(|s| s.oldest.zip(s.newest));
     let mut said: Vec<(String, bool)> = Vec::new();
     let filter = app.scoped_filter();
