@@ -64,7 +64,9 @@ impl SyslogSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum SyslogError {
     /// The address is taken, not of this machine, or not allowed.
-    #[error("cannot listen on `{listen}`: {error}; use an address of this machine that is free, with a port from 1024 on")]
+    #[error(
+        "cannot listen on `{listen}`: {error}; use an address of this machine that is free, with a port from 1024 on"
+    )]
     Bind {
         /// The address.
         listen: Listen,
@@ -111,12 +113,13 @@ impl Syslog {
     /// # Errors
     /// What keeps it from listening on the first address where it cannot.
     pub(super) fn start(specs: &[SyslogSpec], wake: Arc<dyn Fn() + Send + Sync>) -> Result<Self, SyslogError> {
+        let queue = move |spec: &SyslogSpec| Arc::new(Queue::new(spec.tag.clone(), wake.clone()));
         let (mut sources, mut sockets) = (Vec::new(), Vec::new());
         for spec in specs {
             let socket = listen::bind(spec)?;
             let listen = socket.listening(spec);
             info!(%listen, "receiving syslog messages");
-            let queue = Arc::new(Queue::new(spec.tag.clone(), wake.clone()));
+            let queue = queue(spec);
             sources.push(Source::new(&SyslogSpec { listen, ..spec.clone() }, queue.clone()));
             sockets.push((socket, queue));
         }
