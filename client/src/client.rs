@@ -15,7 +15,7 @@ use pitot_model::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{Access, Body, Error, Http, Live, Transport, encode, live};
+use crate::{Access, Body, Error, Http, Live, Transport, encode, io::Place, live};
 
 /// Bytes of one answer; a larger one is [`Error::TooLarge`] and not read to its end.
 pub const ANSWER_BYTES: usize = 64 << 20;
@@ -78,6 +78,11 @@ impl Client {
     /// answer that says that a certificate or token will not do. Fails with [`Error::Access`] where a file is wrong.
     pub fn connect_with(url: &str, access: &Access) -> Result<Self, Error> {
         Ok(Self::new(Http::new(url, access)?))
+    }
+
+    /// Whether this URL can be used with this access. Reads no file: they may be on another machine.
+    pub fn check(url: &str, access: &Access) -> Result<(), Error> {
+        Place::parse(url, access).map(drop)
     }
 
     /// Where the collector is, for people.

@@ -6,3 +6,4 @@ mod http;
 mod tls;
 
 pub use self::http::Http;
+pub(crate) use self::http::Place;

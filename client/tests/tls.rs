@@ -72,9 +72,16 @@ async fn certificates_are_read_anew_after_a_refusal() {
     let server = ours.pair("127.0.0.1");
     let old = ours.pair_until("web-1", "web-1", 2020);
     let url = serve(&server, Some(&ours)).await;
+    let old_key = old.key.clone();
     let access = Access { ca: Some(ours.ca.clone()), cert: Some(old.cert), key: Some(old.key), ..Access::default() };
     let client = Client::connect_with(&url, &access).expect("files are right");
     assert!(matches!(client.agents().await, Err(Error::Tls { .. })));
+    // Files that went away are told, once they matter.
+    let away = old_key.with_extension("away");
+    std::fs::rename(&old_key, &away).expect("is renamed");
+    let error = client.agents().await.expect_err("refused again").to_string();
+    assert!(error.contains("cannot read it"), "{error}");
+    std::fs::rename(&away, &old_key).expect("is renamed");
     // The same files.
     ours.pair_until("web-1", "web-1", 2100);
     assert_eq!(client.agents().await.map(|a| a.agents.len()), Ok(0));

@@ -37,6 +37,12 @@ pub struct Http {
     current: Arc<Mutex<Door>>,
     /// Whether the files of `access` are to be read anew.
     is_stale: Arc<AtomicBool>,
+    place: Place,
+}
+
+/// A URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
     scheme: uri::Scheme,
     authority: uri::Authority,
     /// Path in front of `/api`, without a slash at its end.
@@ -62,10 +68,9 @@ impl Door {
     }
 }
 
-impl Http {
-    /// A transport to `http://HOST:PORT[/PREFIX]`, `https://HOST:PORT[/PREFIX]` or `HOST:PORT`. Reads the files of `access`,
-    /// sends nothing.
-    pub fn new(url: &str, access: &Access) -> Result<Self, Error> {
+impl Place {
+    /// What a URL says, and whether it goes with what opens the door.
+    pub(crate) fn parse(url: &str, access: &Access) -> Result<Self, Error> {
         let wrong = |why| Error::Url { url: url.to_owned(), why };
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = full.parse().map_err(|_| wrong("it is no URL"))?;
@@ -86,16 +91,11 @@ impl Http {
             return Err(wrong("it holds a user name or password"));
         }
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        let door = Door::open(access, scheme == uri::Scheme::HTTPS)?;
-        Ok(Self {
-            access: Arc::new(access.clone()),
-            current: Arc::new(Mutex::new(door)),
-            is_stale: Arc::default(),
-            target: format!("{scheme}://{authority}{prefix}"),
-            scheme,
-            authority,
-            prefix,
-        })
+        Ok(Self { target: format!("{scheme}://{authority}{prefix}"), scheme, authority, prefix })
+    }
+
+    fn is_secure(&self) -> bool {
+        self.scheme == uri::Scheme::HTTPS
     }
 
     fn absolute(&self, relative: &Uri) -> Result<Uri, Error> {
@@ -107,29 +107,40 @@ impl Http {
             .build()
             .map_err(|_| Error::Url { url: self.target.clone(), why: "no URL can be made with it" })
     }
+}
 
-    /// The door as it is now, made anew where its files will not do.
-    fn door(&self) -> Result<Door, Error> {
+impl Http {
+    /// A transport to `http://HOST:PORT[/PREFIX]`, `https://HOST:PORT[/PREFIX]` or `HOST:PORT`. Reads the files of `access`,
+    /// sends nothing.
+    pub fn new(url: &str, access: &Access) -> Result<Self, Error> {
+        let place = Place::parse(url, access)?;
+        let door = Door::open(access, place.is_secure())?;
+        let (access, current) = (Arc::new(access.clone()), Arc::new(Mutex::new(door)));
+        Ok(Self { access, current, is_stale: Arc::default(), place })
+    }
+
+    /// The door as it is now, made anew where its files would not do. Where they cannot be read any more, as after
+    /// privileges were given up, it is the old one, and why.
+    fn door(&self) -> (Door, Option<Error>) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unreadable = None;
         if self.is_stale.swap(false, Ordering::Relaxed) {
-            match Door::open(&self.access, self.scheme == uri::Scheme::HTTPS) {
+            match Door::open(&self.access, self.place.is_secure()) {
                 Ok(door) => *current = door,
-                Err(error) => {
-                    self.is_stale.store(true, Ordering::Relaxed);
-                    return Err(error);
-                }
+                Err(error) => unreadable = Some(error),
             }
         }
-        Ok(current.clone())
+        (current.clone(), unreadable)
     }
 
     async fn exchange(self, request: Request<Bytes>) -> Result<http::Response<Body>, Error> {
         let (mut head, body) = request.into_parts();
-        head.uri = self.absolute(&head.uri)?;
-        let door = self.door()?;
+        head.uri = self.place.absolute(&head.uri)?;
+        let (door, unreadable) = self.door();
         head.headers.extend(door.authorization.map(|value| (header::AUTHORIZATION, value)));
         let sent = door.client.request(Request::from_parts(head, Full::new(body)));
-        let late = |_| Error::Interrupted { target: self.target.clone(), why: format!("no answer within {HEAD:?}") };
+        let late =
+            |_| Error::Interrupted { target: self.place.target.clone(), why: format!("no answer within {HEAD:?}") };
         let answer = tokio::time::timeout(HEAD, sent).await.map_err(late)?.map_err(|e| self.understand(&e));
         let is_refused = match &answer {
             Ok(response) => matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
@@ -137,12 +148,15 @@ impl Http {
         };
         if is_refused && self.access.has_files() {
             self.is_stale.store(true, Ordering::Relaxed);
+            if let Some(error) = unreadable {
+                return Err(error);
+            }
         }
         Ok(answer?.map(impatient))
     }
 
     fn understand(&self, error: &LegacyError) -> Error {
-        let target = self.target.clone();
+        let target = self.place.target.clone();
         if let Some(why) = tls::explain(error) {
             return Error::Tls { target, why };
         }
@@ -159,7 +173,7 @@ impl Transport for Http {
     }
 
     fn target(&self) -> &str {
-        &self.target
+        &self.place.target
     }
 }
 
@@ -208,16 +222,16 @@ mod tests {
             ("", Err("it is no URL")),
             ("a b", Err("it is no URL")),
         ] {
-            let got = Http::new(url, &Access::default());
+            let got = Place::parse(url, &Access::default());
             let want = want.map(str::to_owned).map_err(|why| Error::Url { url: url.into(), why });
-            assert_eq!(got.map(|h| h.target), want, "{url}");
+            assert_eq!(got.map(|p| p.target), want, "{url}");
         }
     }
 
     #[test]
     fn prefix_goes_in_front_of_the_path() {
-        let http = Http::new("http://a:1/x", &Access::default()).expect("a good URL");
-        let uri = http.absolute(&Uri::from_static("/api/v1/table?q=a%20b")).expect("a good path");
+        let place = Place::parse("http://a:1/x", &Access::default()).expect("a good URL");
+        let uri = place.absolute(&Uri::from_static("/api/v1/table?q=a%20b")).expect("a good path");
         assert_eq!(uri.to_string(), "http://a:1/x/api/v1/table?q=a%20b");
     }
 }
