@@ -4,13 +4,12 @@
 mod capture;
 mod capturing;
 mod daemon;
-mod feed;
+mod follow;
 mod privileges;
 mod scan;
 mod secret;
 mod source;
 mod spool;
-mod tail;
 
 pub use capture::{
     BUFFER_BYTES, CAPTURE_MAGIC_LEN, CaptureError, CaptureFile, Live, LiveSpec, SNAPLEN, SNAPLEN_MIN, is_capture,

@@ -4,6 +4,7 @@ pub mod budget;
 mod cursor;
 pub mod decode;
 pub mod enrich;
+mod follow;
 pub mod http;
 pub mod io;
 pub mod log;

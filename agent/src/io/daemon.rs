@@ -21,9 +21,10 @@ use tracing::warn;
 
 use super::{
     capturing::{Captures, Capturing},
-    feed::Feed,
+    follow::Follow,
 };
 use crate::{
+    Cursor,
     enrich::{Enricher, Settings},
     log::Format,
     parse::Wanted,
@@ -166,7 +167,7 @@ async fn ship(mut queue: mpsc::Receiver<Report>, client: Client) -> u64 {
 /// Reads and counts; owns everything that is counted.
 struct Reader {
     daemon: Daemon,
-    files: Vec<Feed>,
+    files: Follow,
     enricher: Enricher,
     batch: Batch,
     windows: Windows,
@@ -182,7 +183,7 @@ struct Reader {
 impl Reader {
     fn new(daemon: Daemon, capturing: Option<Capturing>) -> Self {
         Self {
-            files: daemon.files.iter().map(Feed::new).collect(),
+            files: Follow::start(&daemon.files, Vec::new(), Arc::new(|| {})),
             enricher: Enricher::new(daemon.settings.clone()),
             batch: Batch::default(),
             windows: Windows::new(daemon.window, daemon.instance.clone()),
@@ -241,29 +242,14 @@ impl Reader {
     fn read(&mut self) -> bool {
         let mut has_read = self.take_captured();
         let wanted = Wanted { range: self.range(), keep_rejected: false };
-        for feed in &mut self.files {
-            let bytes = match feed.origin.read() {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    feed.note(Some(error.to_string()));
-                    continue;
-                }
-            };
-            feed.note(None);
-            if bytes.is_empty() {
-                continue;
-            }
-            has_read = true;
-            self.batch.clear();
-            feed.parse(&bytes, wanted, &mut self.enricher, &mut self.batch);
-            self.windows.add(&self.batch);
-        }
+        let windows = &mut self.windows;
+        has_read |= self.files.read(wanted, &mut self.enricher, &mut self.batch, &mut |batch| windows.add(batch));
         has_read
     }
 
     /// Where there are packets alone, time passes by the clock also while there are none.
     fn watermark(&self, latest: Timestamp) -> Timestamp {
-        let follows_clock = self.capturing.is_some() && self.files.is_empty();
+        let follows_clock = self.capturing.is_some() && self.daemon.files.is_empty();
         if follows_clock { latest.max(now() - ON_THE_WAY) } else { latest }
     }
 
@@ -291,7 +277,7 @@ impl Reader {
         self.told = (self.gauges, Instant::now());
         self.total.merge(&drained.coverage);
         self.sequence += 1;
-        let offset = |feed: &Feed| Offset { source: feed.name.clone(), fingerprint: 0, bytes: feed.origin.offset() };
+        let offset = |c: Cursor| Offset { source: c.path, fingerprint: c.head, bytes: c.offset };
         Some(Report {
             agent: AgentId { name: self.daemon.name.clone(), incarnation: self.incarnation },
             sequence: self.sequence,
@@ -302,7 +288,7 @@ impl Reader {
             coverage: drained.coverage,
             exemplars: Vec::new(),
             aliases: drained.aliases,
-            offsets: self.files.iter().map(offset).collect(),
+            offsets: self.files.cursors().into_iter().map(offset).collect(),
             gauges: self.gauges,
             backlog: None,
             is_last: false,
