@@ -81,6 +81,14 @@ pub enum Refusal {
     /// The body ended before its end.
     #[error("the body broke off: {0}; send it again")]
     BrokenOff(String),
+    /// The sender means another store, which may hold the report already.
+    #[error("the report is meant for the store `{wanted}`, and this is `{here}`; send it to a collector of that store")]
+    WrongStore {
+        /// The store that is meant.
+        wanted: String,
+        /// The one that is here.
+        here: String,
+    },
     /// Compressed by something else.
     #[error("`Content-Encoding: {0}` is not supported; use zstd or identity")]
     Encoding(String),
@@ -140,6 +148,7 @@ impl Refusal {
             Self::TooLarge | Self::TooLargePlain | Self::TooMany(_) => ("too-large", "the report is too large", 413),
             Self::Busy => ("busy", "too many reports at once", 503),
             Self::TooManyReports(_) => ("too-many-reports", "too many reports of one agent at once", 429),
+            Self::WrongStore { .. } => ("wrong-store", "another store is meant", 421),
             Self::Slow => ("slow", "the body did not come in time", 408),
             Self::BrokenOff(_) => ("bad-body", "the body could not be read", 408),
             Self::Encoding(_) => ("bad-encoding", "the encoding is not supported", 415),

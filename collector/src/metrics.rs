@@ -34,7 +34,7 @@ const SERIES: usize = 2_000;
 const OTHER: &str = "(other)";
 
 /// Why reports are refused: kinds of problems, without their prefix. The last one is for all others.
-pub const REFUSALS: [&str; 17] = [
+pub const REFUSALS: [&str; 18] = [
     "bad-body",
     "bad-encoding",
     "bad-report",
@@ -51,6 +51,7 @@ pub const REFUSALS: [&str; 17] = [
     "too-many-agents",
     "too-many-reports",
     "too-old",
+    "wrong-store",
     "other",
 ];
 

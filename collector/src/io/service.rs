@@ -97,6 +97,8 @@ struct Shared {
     bodies: Semaphore,
     lanes: Arc<Lanes>,
     refusals: Arc<Refusals>,
+    /// Id of the store.
+    store: String,
     live: broadcast::Sender<LiveEvent>,
     closing: watch::Sender<bool>,
     /// Why the owner thread cannot go on.
@@ -116,7 +118,7 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
     let door = RwLock::new(Arc::new(Door::open(&config)?));
     let (live, _) = broadcast::channel(LIVE);
     let core = Core::open(config, live.clone(), &clock)?;
-    let refusals = core.refusals();
+    let (refusals, store) = (core.refusals(), core.context(clock()).store.id().to_owned());
     // One more than there are turns: a stop never waits for a place.
     let (jobs, inbox) = mpsc::sync_channel(JOBS + 1);
     let (ticking, fatal) = (clock.clone(), Arc::new(watch::Sender::new(None)));
@@ -147,6 +149,7 @@ pub fn open_at(config: Config, clock: Clock) -> Result<Collector, OpenError> {
         bodies,
         lanes,
         refusals,
+        store,
         live,
         closing,
         fatal,
@@ -233,6 +236,11 @@ impl Collector {
         let (report, n_bytes) = decoded.map_err(|_| broken())?.map_err(|refusal| refusal.problem())?;
         let turn = Some(turn).filter(|_| n_bytes > SMALL);
         self.take(report, sent, (lane, place, turn)).await
+    }
+
+    /// Id of the store.
+    pub(crate) fn store_id(&self) -> &str {
+        &self.shared.store
     }
 
     /// Counts a report that is refused, by the kind of the problem.

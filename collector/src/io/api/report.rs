@@ -23,9 +23,13 @@ use crate::{
 /// When a report was sent, in microseconds since the epoch by the sender's clock.
 const SENT: &str = "pitot-sent";
 
+/// The store that is meant, by its id; any where it is missing.
+const STORE: &str = "pitot-store";
+
 pub(super) async fn post(State(c): State<Collector>, headers: HeaderMap, body: Body) -> Answer<Accepted> {
     let refused = |refusal: Refusal| c.refused(refusal.problem());
     let sent = text(&headers, SENT).and_then(|us| us.parse().ok()).map(Timestamp::from_micros);
+    check_store(&headers, c.store_id()).map_err(refused)?;
     let reader = c.reader().await.ok_or_else(|| refused(Refusal::Busy))?;
     let (body, encoding) = read(&c, &headers, body).await.map_err(refused)?;
     let answer = c.ingest_bytes(body.bytes, encoding, sent).await;
@@ -35,6 +39,16 @@ pub(super) async fn post(State(c): State<Collector>, headers: HeaderMap, body: B
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|v| v.to_str().unwrap_or("?"))
+}
+
+/// A sender that does not know whether a store holds its report must not give it to another.
+fn check_store(headers: &HeaderMap, here: &str) -> Result<(), Refusal> {
+    match text(headers, STORE) {
+        Some(wanted) if wanted != here => {
+            Err(Refusal::WrongStore { wanted: wanted.chars().take(64).collect(), here: here.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A body and the room that it takes.

@@ -110,17 +110,27 @@ async fn reports() -> Vec<Row> {
         row("window older than what is kept", bench.ship(&shifted(1, &[(-500 * 86_400, 1)])).await),
         row("window that fits no slot of the collector", bench.ship(&wide).await),
     ];
-    let mut report = shifted(1, &[(-20, 1)]);
-    for incarnation in 10..20 {
+    let report_of = |incarnation| {
+        let mut report = shifted(1, &[(-20, 1)]);
         report.agent.incarnation = incarnation;
-        assert_eq!(bench.ship(&report).await.status, 200);
+        report
+    };
+    for incarnation in 10..20 {
+        assert_eq!(bench.ship(&report_of(incarnation)).await.status, 200);
     }
-    report.agent.incarnation = 10;
-    rows.push(row("report of a start of the agent of long ago", bench.ship(&report).await));
+    rows.push(row("report of a start of the agent of long ago", bench.ship(&report_of(10)).await));
+    let elsewhere = Request::post("/api/v1/reports").header("pitot-store", "2a");
+    let mut elsewhere = bench.send(elsewhere.body(Body::empty()).expect("a request")).await;
+    let id = bench.collector.store_id().to_owned();
+    elsewhere.body = elsewhere.text().replace(&id, "17").into_bytes();
+    rows.push(row("report that is meant for another store", elsewhere));
+    let here = Request::post("/api/v1/reports").header("pitot-store", id);
+    let body = Body::from(wire::encode_report(&report_of(20)));
+    assert_eq!(bench.send(here.body(body).expect("a request")).await.status, 200);
     refused(&bench, rows.len()).await;
     let agents: Agents = bench.get("/api/v1/agents").await.json();
     let agent = &agents.agents[0];
-    assert_eq!(agent.refused_reports, rows.len() as u64, "the agent's row tells it, too");
+    assert_eq!(agent.refused_reports, rows.len() as u64 - 1, "the agent's row tells of all but the last, too");
     assert!(agent.refusal.contains("drop it"), "{}", agent.refusal);
     bench.collector.close().await;
     rows
