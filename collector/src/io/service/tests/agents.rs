@@ -22,7 +22,7 @@ impl Bench {
     async fn wait(&self, seconds: i64) {
         for _ in 0..seconds {
             self.now.fetch_add(1, Ordering::SeqCst);
-            let ticked = self.collector.ask(|core, now| core.tick(now)).await;
+            let ticked = self.collector.ask(Core::tick).await;
             assert_eq!(ticked, Ok(Ok(())));
         }
     }
