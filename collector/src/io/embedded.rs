@@ -9,6 +9,7 @@
 
 mod forget;
 mod key;
+mod mend;
 mod open;
 mod roll;
 #[cfg(test)]

@@ -1,19 +1,23 @@
 //! Opening the embedded store. In: a data directory. Out: a store, new or as it was left, or the reason why not.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 use fjall::{Database, KeyspaceCreateOptions, OwnedWriteBatch};
 use pitot_model::{Route, RouteAlias, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Embedded, FORMAT, Head, from_json, json, key};
+use super::{Embedded, FORMAT, Head, from_json, json, key, mend};
 use crate::{
     io::random,
     store::{Agent, Ledger, Levels, StoreError},
 };
 
 /// Directory of the store inside the data directory.
-const STORE: &str = "store";
+pub(super) const STORE: &str = "store";
 
 /// Bytes of blocks that are kept in memory; reading a range again costs nothing while it fits.
 const CACHE_BYTES: u64 = 32 << 20;
@@ -36,12 +40,13 @@ impl Embedded {
         let path = data.to_path_buf();
         let is_new = check(data)?;
         let fail = |e| error(e, &path);
-        let db = Database::builder(data.join(STORE))
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(2)
-            .open()
-            .map_err(fail)?;
+        let db = match engine(&data.join(STORE)) {
+            Err(e) if mend::may_be_torn(&e) && mend::mend(data).map_err(|e| io_error(e, &path))? => {
+                engine(&data.join(STORE))
+            }
+            opened => opened,
+        };
+        let db = db.map_err(fail)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
         let meta = db.keyspace("meta", options).map_err(fail)?;
         let head = Head {
@@ -145,6 +150,13 @@ impl Embedded {
         }
         Ok(())
     }
+}
+
+/// The engine over a directory. It trusts what it reads in some places: where it panics, its files make no sense.
+pub(super) fn engine(directory: &Path) -> fjall::Result<Database> {
+    let builder =
+        Database::builder(directory).cache_size(CACHE_BYTES).max_journaling_size(JOURNAL_BYTES).worker_threads(2);
+    catch_unwind(AssertUnwindSafe(|| builder.open())).unwrap_or(Err(fjall::Error::Unrecoverable))
 }
 
 /// An alias as it is stored.

@@ -296,6 +296,62 @@ fn a_torn_journal_loses_at_most_the_last_report() {
     }
 }
 
+/// After a power cut: what was written through is there, and of what came later anything may be missing.
+#[test]
+fn a_journal_torn_anywhere_behind_the_last_write_through_opens_with_all_that_was_acknowledged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let journal = |data: &Path| data.join("store/0.jnl");
+    let end_of = |bytes: &[u8]| bytes.iter().rposition(|b| *b != 0).map_or(0, |end| end + 1);
+    let live = dir.path().join("live");
+    let mut store = open(&live);
+    for sequence in 1..=6 {
+        put(&mut store, sequence, &[(10 * sequence as i64, 20), (0, 3)]);
+    }
+    store.roll_up().expect("rolls up");
+    store.persist().expect("persists");
+    let lasts = end_of(&std::fs::read(journal(&live)).expect("reads"));
+    for sequence in 7..=12 {
+        put(&mut store, sequence, &[(10 * sequence as i64, 20), (0, 3)]);
+    }
+    let whole = std::fs::read(journal(&live)).expect("reads");
+    let end = end_of(&whole);
+    assert!(end > lasts + 5_000, "{lasts} {end}");
+    let mut state = 7_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let (mut mended, mut lost) = (0, 0);
+    for round in 0..24 {
+        let torn = dir.path().join(round.to_string());
+        copy(&live, &torn);
+        let mut bytes = whole.clone();
+        let at_byte = lasts + next(end - lasts);
+        let some = (at_byte + 1 + next(600)).min(end);
+        match round % 4 {
+            0 => bytes.truncate(at_byte),
+            1 => bytes[at_byte..end].fill(0),
+            2 => bytes[at_byte..some].fill(0),
+            _ => bytes[at_byte..some].iter_mut().for_each(|b| *b ^= next(256) as u8),
+        }
+        std::fs::write(journal(&torn), &bytes).expect("writes");
+        let mut store = open(&torn);
+        let sequence = store.ledger().agents().agents[0].sequence;
+        assert!((6..=12).contains(&sequence), "round {round}: {sequence}");
+        for level in 0..4 {
+            let got = count(&store, Cube::Full, level, range(0, 3_600));
+            assert_eq!(got, 23 * sequence, "round {round}, level {level}: whole reports only");
+        }
+        mended += usize::from(torn.join("torn-0.jnl").exists());
+        lost += 12 - sequence;
+        assert!(!torn.join("trial").exists());
+        put(&mut store, sequence + 1, &[(0, 1)]);
+        drop(store);
+        assert_eq!(open(&torn).ledger().agents().agents[0].sequence, sequence + 1, "and it goes on");
+    }
+    assert!(mended > 0 && lost > 0, "{mended} mended, {lost} lost");
+}
+
 /// Runs itself again in a mount namespace of its own, on a file system of 24 MiB.
 #[test]
 fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {

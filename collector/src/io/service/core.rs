@@ -5,6 +5,8 @@
 mod reconfigure;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,7 +18,10 @@ use tokio::sync::broadcast;
 
 pub use self::reconfigure::ReconfigureError;
 #[cfg(test)]
-pub(super) use self::tests::{crowd, poison};
+pub(super) use self::{
+    tests::{crowd, poison},
+    watched::{Watch, watch},
+};
 use super::{Config, OpenError, record::Record};
 use crate::{
     alert::{AlertStats, Router},

@@ -2,6 +2,7 @@
 
 mod agents;
 mod hostile;
+mod lasting;
 mod refusals;
 
 use std::{
