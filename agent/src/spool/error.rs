@@ -28,7 +28,7 @@ pub enum SpoolError {
         /// Its directory.
         place: String,
         /// The version found.
-        found: u32,
+        found: u16,
     },
     /// It holds as much as it may, and nothing may be dropped.
     #[error("the spool holds its {limit_bytes} bytes; read on when the collector took some, or raise `spool.bytes`")]

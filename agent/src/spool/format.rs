@@ -6,7 +6,8 @@
 //! ```text
 //! at  bytes
 //!  0  4   magic "PITS"
-//!  4  4   version
+//!  4  2   version
+//!  6  2   version, all its bits the other way: damage is not taken for another version
 //!  8  4   length of the header as it stands here
 //! 12  4   length of the header as JSON; the same where it is not compressed, else it is one zstd frame
 //! 16  8   length of the body
@@ -29,7 +30,7 @@ use super::samples::Stripped;
 use crate::Cursor;
 
 /// The version that this program writes, and the newest that it reads.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u16 = 1;
 
 const MAGIC: [u8; 4] = *b"PITS";
 const FIXED: usize = 56;
@@ -69,7 +70,7 @@ pub(super) struct Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// Written by a newer version.
-    Newer(u32),
+    Newer(u16),
     /// Cut, or changed since it was written.
     Damaged,
     /// The bytes given end before the header does.
@@ -85,6 +86,7 @@ pub(super) fn encode(head: &Head, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(FIXED + header.len());
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&(!VERSION).to_le_bytes());
     out.extend_from_slice(&(header.len() as u32).to_le_bytes());
     out.extend_from_slice(&(plain.len() as u32).to_le_bytes());
     out.extend_from_slice(&(body.len() as u64).to_le_bytes());
@@ -127,10 +129,12 @@ fn parts(bytes: &[u8]) -> Result<(Fixed, &[u8]), Unreadable> {
     if fixed[..4] != MAGIC {
         return Err(Unreadable::Damaged);
     }
-    match u32_at(fixed, 4) {
-        VERSION => {}
-        newer if newer > VERSION => return Err(Unreadable::Newer(newer)),
-        _ => return Err(Unreadable::Damaged),
+    let version = u16::from_le_bytes([fixed[4], fixed[5]]);
+    if u16::from_le_bytes([fixed[6], fixed[7]]) != !version || version == 0 {
+        return Err(Unreadable::Damaged);
+    }
+    if version > VERSION {
+        return Err(Unreadable::Newer(version));
     }
     let parsed = Fixed {
         header: u32_at(fixed, 8) as usize,

@@ -50,7 +50,7 @@ struct File {
 /// A change of names: what each of them stands for then.
 type Change = Vec<(String, Option<usize>)>;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     files: Vec<File>,
     names: BTreeMap<String, usize>,
@@ -122,6 +122,17 @@ impl Sim {
         let state = &mut *self.lock();
         let id = state.names[name];
         change(&mut state.files[id].content);
+    }
+
+    /// Bytes of a file.
+    pub(super) fn len(&self, name: &str) -> usize {
+        let state = self.lock();
+        state.files[state.names[name]].content.len()
+    }
+
+    /// Another disk with the same files.
+    pub(super) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.lock().clone())))
     }
 
     pub(super) fn names(&self) -> Vec<String> {
