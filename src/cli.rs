@@ -1,5 +1,7 @@
 //! What can be typed: commands and their flags. In: arguments. Out: typed values, checked by clap.
 
+mod access;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,8 +9,10 @@ use pitot_agent::{
     io::{BUFFER_BYTES, SNAPLEN, SNAPLEN_MIN},
     packets::Network,
 };
+use pitot_collector::access::Scope;
 use pitot_model::{Timestamp, api::GroupBy, parse_duration};
 
+pub(crate) use self::access::{Access, token_from_env};
 use crate::report;
 
 const LONG: &str = "\
@@ -45,6 +49,12 @@ pub(crate) enum Command {
     Tui(Tui),
     /// Ask a collector for anomalies, tables or series
     Query(Query),
+    /// List the agents that ship to a collector: which lag, lose or are silent
+    Agents(Agents),
+    /// Tell a running agent or collector to read its configuration anew
+    Reload(Reload),
+    /// Make a token for agents or people, and what the collector has to know of it
+    Token(Token),
     /// Play a small API under traffic with three incidents, and watch it
     Demo(Demo),
     /// Check configuration files, or print a sample of one
@@ -191,14 +201,33 @@ pub(crate) struct Agent {
     /// Configuration file; `pitot check --sample agent` prints one. What stands here wins over it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// URL of the collector
-    #[arg(long, value_name = "URL", env = "PITOT_COLLECTOR")]
-    pub(crate) collector: Option<String>,
-    /// Log file to follow; may be repeated
+    /// URL of the collector; others behind commas are asked when it is away, where they share its store
+    #[arg(long, value_name = "URL", value_delimiter = ',', env = "PITOT_COLLECTOR")]
+    pub(crate) collector: Vec<String>,
+    /// Log file to follow, or a pattern of files; may be repeated
     #[arg(long = "source", value_name = "FILE")]
     pub(crate) sources: Vec<PathBuf>,
+    /// Address that takes syslog messages, such as udp://127.0.0.1:5514, tcp://[::1]:5514, unix:///run/pitot/log (datagrams)
+    /// or unix-stream:///run/pitot/log; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) syslog: Vec<String>,
+    /// Read the files from their start, and ship what happened from this time on (RFC 3339, date, or seconds since the
+    /// epoch); what was read before is not read again
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// End once all files were read to their ends and the collector took everything
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Name of this agent; the host name by default
+    #[arg(long, value_name = "NAME", env = "PITOT_AGENT")]
+    pub(crate) name: Option<String>,
+    /// Directory of the secret and the spool
+    #[arg(long, value_name = "DIR", env = "PITOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) capturing: Capturing,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 #[derive(Debug, Args)]
@@ -225,6 +254,8 @@ pub(crate) struct Tui {
     /// No colours
     #[arg(long)]
     pub(crate) no_color: bool,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 #[derive(Debug, Args)]
@@ -254,6 +285,45 @@ pub(crate) struct Query {
     /// URL of the collector
     #[arg(long, default_value = DEFAULT_URL, env = "PITOT_COLLECTOR")]
     pub(crate) collector: String,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Agents {
+    /// One agent, with what it lost and when
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// With NAME: what was lost from this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h)
+    #[arg(long, value_name = "TIME", default_value = "6h", requires = "name")]
+    pub(crate) since: String,
+    /// The answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No colours
+    #[arg(long)]
+    pub(crate) no_color: bool,
+    /// URL of the collector
+    #[arg(long, default_value = DEFAULT_URL, env = "PITOT_COLLECTOR")]
+    pub(crate) collector: String,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// Name of the agent, or address of the collector; not needed where only one daemon runs
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Directory where the daemon keeps its state: `state` of an agent, `data` of a collector
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Number of the process
+    #[arg(long, value_name = "PID", conflicts_with = "name", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pid: Option<i32>,
+    /// All daemons that are found
+    #[arg(long, conflicts_with_all = ["name", "pid"])]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -261,8 +331,19 @@ pub(crate) enum What {
     Anomalies,
     Table,
     Series,
+    Coverage,
     Agents,
     Status,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// Who will have it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it is good for: ingest (to ship reports), read (to ask) or admin (everything); may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, default_value = "ingest")]
+    pub(crate) scopes: Vec<Scope>,
 }
 
 #[derive(Debug, Args)]
@@ -320,6 +401,10 @@ fn default_threads() -> usize {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "not a duration; write 90s, 2m or 1h".to_owned())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| "use ingest, read or admin".to_owned())
 }
 
 fn group_by(text: &str) -> Result<GroupBy, String> {

@@ -1,16 +1,20 @@
 //! One file per command: arguments in, exit code out.
 
 pub(crate) mod agent;
+pub(crate) mod agents;
 pub(crate) mod check;
 pub(crate) mod collector;
 pub(crate) mod config;
+pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod live;
 pub(crate) mod manual;
 pub(crate) mod query;
+pub(crate) mod reload;
 pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod runtime;
 pub(crate) mod sources;
+pub(crate) mod token;
 pub(crate) mod top;
 pub(crate) mod tui;

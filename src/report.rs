@@ -16,16 +16,16 @@
 
 mod csv;
 mod facts;
-mod figures;
+pub(crate) mod figures;
 mod html;
 mod json;
 mod markdown;
-mod names;
+pub(crate) mod names;
 mod plot;
 #[cfg(test)]
 mod sample;
 mod sheet;
-mod text;
+pub(crate) mod text;
 
 pub(crate) use names::clean as printable;
 

@@ -10,6 +10,7 @@ pub mod io;
 pub mod log;
 pub mod packets;
 pub mod parse;
+mod ship;
 pub mod spool;
 pub mod tcp;
 pub mod window;

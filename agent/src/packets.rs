@@ -180,6 +180,12 @@ impl Packets<Batch> {
         batch
     }
 
+    /// From now on, names are told by these settings.
+    pub(crate) fn set(&mut self, settings: Arc<Settings>) {
+        self.desk.enricher = Enricher::new(settings);
+        self.desk.visitor.forget_numbers();
+    }
+
     /// Goes on with a batch that was taken.
     pub(crate) fn put_back(&mut self, mut batch: Batch) {
         // The enricher may have made room since.

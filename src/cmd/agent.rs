@@ -4,24 +4,27 @@ use std::{
     collections::BTreeSet,
     io::ErrorKind,
     net::{SocketAddr, ToSocketAddrs as _},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use pitot_agent::{
     enrich::Settings,
     http,
-    io::{Captures, Daemon, Followed, LiveSpec},
+    io::{Captures, Daemon, Followed, LiveSpec, Order, Shipped, own_directory},
     packets::{Local, Options},
 };
 use pitot_client::Client;
-use pitot_model::TimeRange;
-use tracing::{info, warn};
+use pitot_model::{TimeRange, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
 
 use super::{
-    config::{self, AgentCapture, AgentFile, AgentSource},
+    config::{self, AgentCapture, AgentFile, AgentSource, AgentSyslog},
+    control::{Control, Kind},
     live, runtime, sources,
 };
 use crate::cli;
@@ -30,35 +33,119 @@ use crate::cli;
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
-    let mut file: AgentFile = config::read(args.config.as_deref())?;
-    if let Some(url) = &args.collector {
-        file.collector.clone_from(url);
-    }
-    let more = args.sources.iter();
-    file.source.extend(more.map(|path| AgentSource { path: path.clone(), ..AgentSource::default() }));
-    add_flags(&mut file, &args.capturing);
-    let mut problems = file.problems();
-    if !file.has_source() {
-        problems.push(
-            "no source; add a [[source]] or a [[capture]] to the configuration, or --source FILE, or -i INTERFACE"
-                .to_owned(),
-        );
-    }
-    config::refuse(&problems)?;
+    let file = configuration(args)?;
     runtime::log_to_stderr();
-    let daemon = daemon(&file)?;
-    let captures = captures(&file)?;
-    let client = Client::connect(&file.collector)?;
-    let (agent, collector) = (daemon.name.as_str(), file.collector.as_str());
-    info!(agent, collector, files = daemon.files.len(), interfaces = file.capture.len(), "agent started");
-    let stop = runtime::stop_signal();
-    let shipped = runtime::runtime()?.block_on(pitot_agent::io::run(daemon, captures, client, stop));
+    let daemon = daemon(args, &file, None)?;
+    let clients = clients(&file)?;
+    let captures = captures(&file, &daemon)?;
+    let (agent, files, interfaces) = (daemon.name.as_str(), daemon.files.len(), file.capture.len());
+    info!(agent, collector = file.collector.0.join(", "), files, interfaces, "agent started");
+    let shipped = runtime::runtime()?.block_on(serve(args, file, daemon, captures, clients))?;
     info!(reports = shipped.reports, transactions = shipped.coverage.transactions, "agent stopped");
     match shipped.failure {
         // Whoever starts agents starts another.
         Some(failure) => bail!("{failure}"),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The file, with what stands on the command line, checked.
+fn configuration(args: &cli::Agent) -> anyhow::Result<AgentFile> {
+    let mut file: AgentFile = config::read(args.config.as_deref())?;
+    if !args.collector.is_empty() {
+        file.collector.0.clone_from(&args.collector);
+    }
+    if let Some(name) = &args.name {
+        file.name.clone_from(name);
+    }
+    if let Some(state) = &args.state {
+        file.state.clone_from(state);
+    }
+    let more = args.sources.iter();
+    file.source.extend(more.map(|path| AgentSource { path: path.clone(), ..AgentSource::default() }));
+    file.syslog.extend(args.syslog.iter().map(|listen| AgentSyslog::at(listen)));
+    file.let_in_by(&args.access);
+    add_flags(&mut file, &args.capturing);
+    let mut problems = file.problems();
+    if !file.has_source() {
+        problems.push(
+            "no source; add a [[source]], a [[syslog]] or a [[capture]] to the configuration, or --source FILE, \
+             --syslog ADDRESS, or -i INTERFACE"
+                .to_owned(),
+        );
+    }
+    config::refuse(&problems)?;
+    Ok(file)
+}
+
+/// Runs until a signal ends it; SIGHUP reads the configuration anew.
+async fn serve(
+    args: &cli::Agent,
+    file: AgentFile,
+    daemon: Daemon,
+    captures: Option<Captures>,
+    clients: Vec<Client>,
+) -> anyhow::Result<Shipped> {
+    let mut hangups = runtime::Hangups::new()?;
+    let (orders, inbox) = mpsc::channel(1);
+    let mut now = (file, daemon.clone());
+    let mut control = Control::create(&state(&now.0), Kind::Agent, &daemon.name);
+    let mut running = std::pin::pin!(pitot_agent::io::run(daemon, captures, clients, inbox));
+    let mut stop = std::pin::pin!(runtime::stop_signal());
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            shipped = &mut running => return Ok(shipped?),
+            () = &mut stop, if !is_stopping => {
+                is_stopping = true;
+                // One that ends by itself needs no telling.
+                let _ = orders.send(Order::Stop).await;
+            }
+            () = hangups.next() => {
+                let taken = tokio::select! {
+                    shipped = &mut running => return Ok(shipped?),
+                    taken = reload(args, &now, &orders) => taken,
+                };
+                control.loaded(taken.as_ref().map(|_| ()).map_err(|error| format!("{error:#}")));
+                match taken {
+                    Ok(taken) => now = taken,
+                    Err(error) => error!(error = format!("{error:#}"), "configuration refused, the old one stays"),
+                }
+            }
+        }
+    }
+}
+
+/// Reads the configuration anew and has the daemon take it; one that cannot be taken whole changes nothing.
+async fn reload(
+    args: &cli::Agent,
+    (before, daemon_before): &(AgentFile, Daemon),
+    orders: &mpsc::Sender<Order>,
+) -> anyhow::Result<(AgentFile, Daemon)> {
+    if args.config.is_none() {
+        bail!("there is no configuration file; start it with `-c FILE`");
+    }
+    let file = configuration(args)?;
+    if (&file.capture, &file.user) != (&before.capture, &before.user) {
+        bail!("captures cannot change while the agent runs, since it gave up the privilege to open others; restart it");
+    }
+    let daemon = daemon(args, &file, Some((before, daemon_before)))?;
+    let clients = clients(&file)?;
+    let (answer, answered) = oneshot::channel();
+    let order = Order::Reload(Box::new(daemon.clone()), clients, answer);
+    orders.send(order).await.ok().context("the agent is stopping")?;
+    answered.await.context("the agent is stopping")?.map_err(anyhow::Error::msg)?;
+    Ok((file, daemon))
+}
+
+fn clients(file: &AgentFile) -> anyhow::Result<Vec<Client>> {
+    let access = file.access(cli::token_from_env());
+    file.collector.0.iter().map(|url| Ok(Client::connect_with(url, &access)?)).collect()
+}
+
+/// Where this agent keeps its secret and its spool.
+fn state(file: &AgentFile) -> PathBuf {
+    if file.state.as_os_str().is_empty() { sources::state_directory() } else { file.state.clone() }
 }
 
 /// What stands on the command line wins.
@@ -79,16 +166,20 @@ fn add_flags(file: &mut AgentFile, flags: &cli::Capturing) {
     file.answer_within = flags.answer_within.unwrap_or(file.answer_within);
 }
 
-/// Opens the captures and gives up privileges.
-fn captures(file: &AgentFile) -> anyhow::Result<Option<Captures>> {
+/// Opens the captures and gives up privileges. Whom it becomes gets the directory of the spool first.
+fn captures(file: &AgentFile, daemon: &Daemon) -> anyhow::Result<Option<Captures>> {
     if file.capture.is_empty() {
         return Ok(None);
     }
-    let except = servers(&file.collector);
+    let except: Vec<_> = file.collector.0.iter().flat_map(|url| servers(url)).collect();
     let specs = file.capture.iter().map(|c| LiveSpec { except: except.clone(), ..c.spec() });
     let specs: Vec<_> = specs.collect();
     let user = (!file.user.is_empty()).then_some(file.user.as_str());
     let files: Vec<_> = file.source.iter().map(|s| s.path.as_path()).collect();
+    for directory in daemon.spool.directory.iter().map(PathBuf::as_path).chain([state(file).join("run").as_path()]) {
+        own_directory(directory, user, !files.is_empty())
+            .with_context(|| format!("cannot make `{}` for the spool", directory.display()))?;
+    }
     let (live, privileges) = live::open(&specs, user, &files)?;
     let interfaces = live.describe();
     match user {
@@ -112,11 +203,14 @@ fn captures(file: &AgentFile) -> anyhow::Result<Option<Captures>> {
 
 /// Addresses of the collector: reports are no traffic, and one about the last would never end.
 fn servers(url: &str) -> Vec<SocketAddr> {
-    let host = url.strip_prefix("http://").unwrap_or(url);
+    let (host, port) = match url.strip_prefix("https://") {
+        Some(host) => (host, 443),
+        None => (url.strip_prefix("http://").unwrap_or(url), 80),
+    };
     let host = host.split('/').next().unwrap_or_default();
     let found = match host.to_socket_addrs() {
-        // No port is that of HTTP.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => format!("{host}:80").to_socket_addrs(),
+        // No port is that of the scheme.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => format!("{host}:{port}").to_socket_addrs(),
         found => found,
     };
     match found {
@@ -128,18 +222,20 @@ fn servers(url: &str) -> Vec<SocketAddr> {
     }
 }
 
-/// What a configuration means.
-pub(crate) fn daemon(file: &AgentFile) -> anyhow::Result<Daemon> {
-    let state = if file.state.as_os_str().is_empty() { sources::state_directory() } else { file.state.clone() };
+/// What a configuration means. What did not change since `before` stays the very same, so that nothing learned with it is
+/// forgotten.
+fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daemon)>) -> anyhow::Result<Daemon> {
+    let state = state(file);
+    let name = if file.name.is_empty() { host_name() } else { file.name.clone() };
     let follow = |s: &AgentSource| {
         let consumer = (!s.consumer.is_empty()).then(|| s.consumer.clone());
-        Ok(Followed { path: s.path.clone(), format: s.format()?, consumer, from_start: s.from_start })
+        let from_start = s.from_start || args.since.is_some();
+        Ok(Followed { path: s.path.clone(), format: s.format()?, consumer, from_start })
     };
-    Ok(Daemon {
-        name: if file.name.is_empty() { host_name() } else { file.name.clone() },
-        instance: file.instance.clone(),
-        files: file.source.iter().map(follow).collect::<anyhow::Result<_>>()?,
-        settings: Arc::new(Settings {
+    let named = |f: &AgentFile| (f.service.clone(), f.routes.clone(), f.state.clone());
+    let settings = match before {
+        Some((file_before, daemon)) if named(file_before) == named(file) => daemon.settings.clone(),
+        _ => Arc::new(Settings {
             default_service: if file.service.is_empty() {
                 sources::DEFAULT_SERVICE.to_owned()
             } else {
@@ -149,10 +245,19 @@ pub(crate) fn daemon(file: &AgentFile) -> anyhow::Result<Daemon> {
             templates: sources::templates(&file.routes)?,
             pseudonyms: sources::pseudonyms(&state)?,
         }),
+    };
+    Ok(Daemon {
+        instance: file.instance.clone(),
+        files: file.source.iter().map(follow).collect::<anyhow::Result<_>>()?,
+        syslog: file.syslog.iter().map(AgentSyslog::spec).collect::<anyhow::Result<_>>()?,
+        settings,
         window: file.window,
         ship_every: file.ship_every,
-        range: TimeRange::ALL,
+        range: TimeRange::new(args.since.unwrap_or(TimeRange::ALL.from), Timestamp::MAX),
         keeps_all: false,
+        ends_when_read: args.once,
+        spool: file.spool.config(&state, &name),
+        name,
         stop_within: STOP_WITHIN,
     })
 }
@@ -174,6 +279,7 @@ mod tests {
             ("http://127.0.0.1:7077", "127.0.0.1:7077"),
             ("http://127.0.0.1:7077/pitot", "127.0.0.1:7077"),
             ("127.0.0.1", "127.0.0.1:80"),
+            ("https://127.0.0.1/pitot", "127.0.0.1:443"),
             ("http://[::1]:7077", "[::1]:7077"),
         ] {
             assert_eq!(servers(url), [want.parse().unwrap()], "{url}");

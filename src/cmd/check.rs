@@ -37,14 +37,14 @@ fn check(path: &Path) -> anyhow::Result<&'static str> {
     if keys.is_empty() {
         return Ok("agent or collector");
     }
-    if !["source", "capture", "collector"].iter().any(|key| keys.contains_key(*key)) {
+    if !["source", "syslog", "capture", "collector"].iter().any(|key| keys.contains_key(*key)) {
         config::refuse(&config::parse::<CollectorFile>(&text)?.problems())?;
         return Ok("collector");
     }
     let file: AgentFile = config::parse(&text)?;
     config::refuse(&file.problems())?;
     if !file.has_source() {
-        bail!("no source; add a [[source]] with a path or a [[capture]], unless it is for a collector");
+        bail!("no source; add a [[source]] with a path, a [[syslog]] or a [[capture]], unless it is for a collector");
     }
     Ok("agent")
 }

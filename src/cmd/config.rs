@@ -1,5 +1,9 @@
 //! Configuration files of the daemons: defaults < file < environment and flags. Unknown keys are errors.
 
+mod access;
+mod delivery;
+mod syslog;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -14,12 +18,17 @@ use pitot_agent::{
 };
 use pitot_collector::{
     Config, Retention,
+    access::{TlsConfig, TokenConfig, Tokens},
     alert::{self, AlertConfig},
     detect::DetectConfig,
     store::Levels,
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{
+    delivery::{AgentSpool, Collectors},
+    syslog::AgentSyslog,
+};
 use super::sources;
 use crate::cli::DEFAULT_URL;
 
@@ -28,7 +37,11 @@ use crate::cli::DEFAULT_URL;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AgentFile {
     pub(crate) name: String,
-    pub(crate) collector: String,
+    pub(crate) collector: Collectors,
+    pub(crate) token_file: PathBuf,
+    pub(crate) collector_ca: PathBuf,
+    pub(crate) collector_cert: PathBuf,
+    pub(crate) collector_key: PathBuf,
     pub(crate) state: PathBuf,
     #[serde(with = "pitot_collector::duration_text")]
     pub(crate) window: Duration,
@@ -41,12 +54,14 @@ pub(crate) struct AgentFile {
     pub(crate) consumer_header: String,
     #[serde(with = "pitot_collector::duration_text")]
     pub(crate) answer_within: Duration,
+    pub(crate) spool: AgentSpool,
     pub(crate) source: Vec<AgentSource>,
+    pub(crate) syslog: Vec<AgentSyslog>,
     pub(crate) capture: Vec<AgentCapture>,
 }
 
 /// `[[capture]]` of `agent.toml`.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AgentCapture {
     pub(crate) interface: String,
@@ -89,7 +104,11 @@ impl Default for AgentFile {
     fn default() -> Self {
         Self {
             name: String::new(),
-            collector: DEFAULT_URL.to_owned(),
+            collector: Collectors(vec![DEFAULT_URL.to_owned()]),
+            token_file: PathBuf::new(),
+            collector_ca: PathBuf::new(),
+            collector_cert: PathBuf::new(),
+            collector_key: PathBuf::new(),
             state: PathBuf::new(),
             window: Duration::from_secs(10),
             ship_every: Duration::from_secs(1),
@@ -99,7 +118,9 @@ impl Default for AgentFile {
             user: String::new(),
             consumer_header: String::new(),
             answer_within: http::Limits::DEFAULT.answer_within,
+            spool: AgentSpool::default(),
             source: Vec::new(),
+            syslog: Vec::new(),
             capture: Vec::new(),
         }
     }
@@ -116,9 +137,11 @@ impl AgentFile {
         if !(100..=60_000).contains(&ship_ms) {
             problems.push(format!("ship_every = {:?}: use 100ms to 60s", self.ship_every));
         }
-        if let Err(error) = pitot_client::Client::connect(&self.collector) {
-            problems.push(format!("collector = \"{}\": {error}", self.collector));
+        if self.collector.0.is_empty() {
+            problems.push("collector = []: name one at least, such as \"http://127.0.0.1:7077\"".to_owned());
         }
+        problems.extend(self.access_problems());
+        problems.extend(self.spool.problems());
         if let Err(error) = sources::templates(&self.routes) {
             problems.push(format!("routes: {error}"));
         }
@@ -134,6 +157,9 @@ impl AgentFile {
                 problems.push(format!("{key}: log_format = \"{}\": {error}", source.log_format));
             }
         }
+        for (i, syslog) in self.syslog.iter().enumerate() {
+            problems.extend(syslog.problems().into_iter().map(|problem| format!("syslog {}: {problem}", i + 1)));
+        }
         if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.answer_within) {
             problems.push(format!("answer_within = {:?}: use 1s to 1h", self.answer_within));
         }
@@ -146,7 +172,7 @@ impl AgentFile {
 
     /// Whether there is anything to read.
     pub(crate) fn has_source(&self) -> bool {
-        !self.source.is_empty() || !self.capture.is_empty()
+        !self.source.is_empty() || !self.syslog.is_empty() || !self.capture.is_empty()
     }
 }
 
@@ -211,13 +237,17 @@ pub(crate) struct CollectorFile {
     pub(crate) retention: Retention,
     pub(crate) detect: DetectConfig,
     pub(crate) alerts: AlertConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<TlsConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tokens: Vec<TokenConfig>,
 }
 
 impl Default for CollectorFile {
     fn default() -> Self {
         let Config { window, retention, detect, alerts, .. } = Config::default();
         let listen = DEFAULT_URL.trim_start_matches("http://").to_owned();
-        Self { listen, data: PathBuf::new(), window, retention, detect, alerts }
+        Self { listen, data: PathBuf::new(), window, retention, detect, alerts, tls: None, tokens: Vec::new() }
     }
 }
 
@@ -227,12 +257,16 @@ impl CollectorFile {
         let key = format!("listen = \"{}\"", self.listen);
         let mut problems = match self.listen.parse::<SocketAddr>() {
             Err(_) => vec![format!("{key}: use an address and a port, such as 127.0.0.1:7077")],
-            Ok(address) if !address.ip().is_loopback() => {
-                vec![format!("{key}: there is no access control yet, so only loopback is allowed; use 127.0.0.1")]
+            Ok(address) if !address.ip().is_loopback() && !self.has_access_control() => {
+                vec![format!(
+                    "{key}: everybody who reaches it could read and write; configure [[tokens]] (`pitot token` makes one) \
+                     or `client_ca` in [tls], or use 127.0.0.1"
+                )]
             }
             Ok(_) => Vec::new(),
         };
         problems.extend(Levels::new(self.window, &self.retention).err().map(|e| e.to_string()));
+        problems.extend(Tokens::new(&self.tokens).err().map(|e| e.to_string()));
         problems.extend(alert::Router::new(&self.alerts, 0).err().map(|e| e.to_string()));
         problems
     }
@@ -245,6 +279,8 @@ impl CollectorFile {
             retention: self.retention.clone(),
             detect: self.detect.clone(),
             alerts: self.alerts.clone(),
+            tls: self.tls.clone(),
+            tokens: self.tokens.clone(),
         }
     }
 }

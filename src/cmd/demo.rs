@@ -18,9 +18,10 @@ use anyhow::Context as _;
 use pitot_agent::{
     enrich::Settings,
     http,
-    io::{Captures, Daemon, Followed, Live, LiveSpec, Scan, Shipped, SourceSpec, scan},
+    io::{Captures, Daemon, Followed, Live, LiveSpec, Order, Scan, Shipped, SourceSpec, scan},
     packets,
     parse::Wanted,
+    spool::SpoolConfig,
     window::{Limits, Summary},
 };
 use pitot_client::Client;
@@ -31,7 +32,7 @@ use pitot_model::{
     show_duration,
 };
 use pitot_tui::{Options, Span};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use super::{live, query, report, runtime, sources, tui};
 use crate::{
@@ -148,18 +149,19 @@ async fn play(args: &cli::Demo, door: Door, is_watched: bool, directory: &Path) 
             door.describe()
         ))?;
     }
-    let (stop, stopped) = oneshot::channel::<()>();
+    // The agent ends when nobody can give it orders any more.
+    let (stop, orders) = mpsc::channel(1);
     let source = format!("demo: {}, {url}", door.name());
-    let agent = follow(door, play.address().port(), &log, client.clone(), stopped);
+    let agent = follow(door, play.address().port(), &log, client.clone(), orders);
     let mut agent = std::pin::pin!(agent);
     let mut sightings = Sightings::default();
     let is_over = tokio::select! {
-        shipped = &mut agent => anyhow::bail!("the demo's agent stopped after {} reports", shipped.reports),
+        shipped = &mut agent => anyhow::bail!("the demo's agent stopped after {} reports", shipped?.reports),
         is_over = watch(&mut play, &client, source, is_watched, &mut sightings) => is_over?,
     };
     let truth = play.stop().await;
     drop(stop);
-    let shipped = agent.await;
+    let shipped = agent.await?;
     if is_over {
         settle(&client, &mut sightings).await?;
     }
@@ -174,23 +176,23 @@ async fn close(collector: Collector) {
 }
 
 /// An agent on the demo's packets, or on its log.
-async fn follow(door: Door, port: u16, log: &Path, client: Client, stopped: oneshot::Receiver<()>) -> Shipped {
+async fn follow(door: Door, port: u16, log: &Path, client: Client, orders: mpsc::Receiver<Order>) -> anyhow::Result<Shipped> {
     let log = Followed { path: log.to_owned(), format: None, consumer: None, from_start: true };
     let daemon = Daemon {
         name: "demo".to_owned(),
         instance: String::new(),
         files: if door.is_log() { vec![log] } else { Vec::new() },
+        syslog: Vec::new(),
         settings: settings(),
         window: WINDOW,
         ship_every: SHIP_EVERY,
         range: TimeRange::ALL,
         keeps_all: true,
+        ends_when_read: false,
+        spool: SpoolConfig::default(),
         stop_within: Duration::from_secs(10),
     };
-    let stop = async {
-        let _ = stopped.await;
-    };
-    pitot_agent::io::run(daemon, door.into_captures(port), client, stop).await
+    Ok(pitot_agent::io::run(daemon, door.into_captures(port), vec![client], orders).await?)
 }
 
 fn settings() -> Arc<Settings> {

@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use pitot_client::Client;
 use pitot_model::{
-    Timestamp,
+    Coverage, Timestamp,
     api::{
-        Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, RowKey, SeriesAnswer, SeriesQuery, State, Table,
-        TableQuery,
+        Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, RowKey,
+        SeriesAnswer, SeriesQuery, State, Table, TableQuery,
     },
     filter, parse_duration, show_duration,
 };
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Query) -> anyhow::Result<ExitCode> {
     if let Err(error) = filter::parse(&args.filter) {
         bail!("{error}\n  {}", error.pointing(&args.filter).replace('\n', "\n  "));
     }
-    let client = Client::connect(&args.collector)?;
+    let client = args.access.connect(&args.collector)?;
     let out = &mut BufWriter::new(std::io::stdout().lock());
     runtime::runtime()?.block_on(ask(args, &client, out))?;
     out.flush()?;
@@ -50,6 +50,13 @@ async fn ask(args: &Query, client: &Client, out: &mut impl Write) -> anyhow::Res
         What::Series => {
             let query = SeriesQuery { q, from, to, by: Some(args.by), limit: args.limit, step_ms: None };
             show(args, out, &client.series(&query).await?, write_series)
+        }
+        What::Coverage => {
+            if !q.is_empty() {
+                bail!("coverage is kept by agent and time, and knows no filter; leave out `{q}`");
+            }
+            let query = CoverageQuery { from, to, ..CoverageQuery::default() };
+            show(args, out, &client.coverage(&query).await?, write_coverage)
         }
         What::Agents => show(args, out, &client.agents().await?, write_agents),
         What::Status => show(args, out, &client.status().await?, write_status),
@@ -89,7 +96,7 @@ fn show<T: Serialize, W: Write>(
 }
 
 /// A time, or how long ago.
-fn moment(text: &str) -> anyhow::Result<Timestamp> {
+pub(crate) fn moment(text: &str) -> anyhow::Result<Timestamp> {
     match parse_duration(text) {
         Some(ago) => Ok(now() - ago),
         None => text.parse().with_context(|| format!("`{text}` is neither a time nor a duration such as 15m")),
@@ -173,6 +180,25 @@ fn write_series(out: &mut impl Write, series: &SeriesAnswer) -> std::io::Result<
     Ok(())
 }
 
+fn write_coverage(out: &mut impl Write, answer: &CoverageAnswer) -> std::io::Result<()> {
+    writeln!(out, "{:>12}  {:>12}  {:>10}  {:>8}  ", "transactions", "lines read", "lost", "coverage")?;
+    let line = |out: &mut _, name: &str, c: &Coverage| {
+        let share = format!("{:.2} %", c.ratio() * 100.0);
+        let (n, lines, lost) = (c.transactions, c.lines_read, c.lost());
+        Write::write_fmt(out, format_args!("{n:>12}  {lines:>12}  {lost:>10}  {share:>8}  {name}\n"))?;
+        for (reason, n) in &c.reasons {
+            Write::write_fmt(out, format_args!("{:48}  {n} {reason}\n", ""))?;
+        }
+        Ok(())
+    };
+    for agent in &answer.agents {
+        let name = if agent.name.is_empty() { "(agents of before)".to_owned() } else { printable(&agent.name) };
+        line(out, &name, &agent.total)?;
+    }
+    let (n, range) = (answer.agents.len(), answer.range);
+    line(out, &format!("all, {n} agents, {} to {}", range.from, range.to), &answer.total)
+}
+
 fn write_agents(out: &mut impl Write, agents: &Agents) -> std::io::Result<()> {
     for a in &agents.agents {
         let name = printable(&a.name);
@@ -189,6 +215,9 @@ fn write_agents(out: &mut impl Write, agents: &Agents) -> std::io::Result<()> {
 fn write_status(out: &mut impl Write, s: &CollectorStatus) -> std::io::Result<()> {
     writeln!(out, "version {}, started {}, data until {}", s.version, s.started, s.watermark)?;
     writeln!(out, "{} windows of {} ms and more, {} bytes on disk", s.store.windows, s.window_ms, s.store.disk_bytes)?;
+    if !s.store.id.is_empty() {
+        writeln!(out, "store {}", printable(&s.store.id))?;
+    }
     writeln!(out, "{} open anomalies", s.open_anomalies)
 }
 

@@ -44,6 +44,31 @@ pub(crate) async fn stop_signal() {
     let _ = interrupt.await;
 }
 
+/// SIGHUPs: each asks a daemon to read its configuration anew.
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    signals: tokio::signal::unix::Signal,
+}
+
+impl Hangups {
+    /// From now on they end the process no more. Needs a runtime around it.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves at the next one; several at once are one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.signals.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 /// A client of a collector in the same process: the same requests and answers, without a port.
 pub(crate) fn in_process(router: axum::Router) -> Client {
     Client::new(InProcess(router))

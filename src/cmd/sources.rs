@@ -87,8 +87,11 @@ pub(crate) fn pseudonyms(state: &Path) -> anyhow::Result<Pseudonyms> {
 /// Where this machine's secret lives.
 pub(crate) fn state_directory() -> PathBuf {
     let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    // Whom root becomes could not reach a directory in root's home.
+    let system = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/var/lib/pitot"));
     from("PITOT_STATE")
         .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("pitot")))
+        .or_else(system)
         .or_else(|| from("HOME").map(|d| d.join(".local/state/pitot")))
         .unwrap_or_else(|| PathBuf::from("/var/lib/pitot"))
 }

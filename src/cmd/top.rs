@@ -1,7 +1,6 @@
 //! `pitot top`: agent, collector and dashboard in one process; nothing is kept and no port is opened.
 
 use std::{
-    future::pending,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -12,10 +11,12 @@ use anyhow::bail;
 use pitot_agent::{
     enrich::Settings,
     io::{Captures, Daemon, Followed, Input, SourceError, SourceSpec},
+    spool::SpoolConfig,
 };
 use pitot_collector::{Config, Retention};
 use pitot_model::filter;
 use pitot_tui::{Options, Span};
+use tokio::sync::mpsc;
 
 use super::{live, runtime, sources, tui};
 use crate::cli::{Sources, Top};
@@ -61,11 +62,14 @@ async fn watch(
         name: "top".to_owned(),
         instance: String::new(),
         files: specs.iter().map(follow).collect(),
+        syslog: Vec::new(),
         settings,
         window: config.window,
         ship_every: SHIP_EVERY,
         range: sources::wanted(reading, false).range,
         keeps_all: true,
+        ends_when_read: false,
+        spool: SpoolConfig::default(),
         stop_within: Duration::from_millis(100),
     };
     let collector = pitot_collector::open(config)?;
@@ -80,11 +84,12 @@ async fn watch(
         refresh: Duration::from_secs(1),
         ..Options::default()
     };
+    // It follows for ever, unless the capture fails: nobody gives orders.
+    let (_orders, inbox) = mpsc::channel(1);
     tokio::select! {
         shown = pitot_tui::run(client.clone(), options) => shown?,
-        // It follows for ever, unless the capture fails.
-        shipped = pitot_agent::io::run(daemon, captures, client, pending()) => {
-            if let Some(failure) = shipped.failure {
+        shipped = pitot_agent::io::run(daemon, captures, vec![client], inbox) => {
+            if let Some(failure) = shipped?.failure {
                 bail!(failure);
             }
         }

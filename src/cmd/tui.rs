@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use pitot_client::Client;
 use pitot_tui::{Colors, Options};
 
 use super::runtime;
 use crate::cli::Tui;
 
 pub(crate) fn run(args: &Tui) -> anyhow::Result<ExitCode> {
-    let client = Client::connect(&args.url)?;
+    let client = args.access.connect(&args.url)?;
     let options = Options {
         filter: args.filter.clone(),
         source: args.url.clone(),

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A spelled number: `12.3` and `ms`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Figure {
+pub(crate) struct Figure {
     /// Digits, or `–` where nothing is known.
     pub(super) digits: String,
     /// Empty for plain counts.
@@ -34,7 +34,7 @@ impl fmt::Display for Figure {
 }
 
 /// Exact, with separators: `1,234,567`.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -59,7 +59,7 @@ pub(super) fn duration(us: Option<u64>) -> Figure {
 }
 
 /// Bytes in powers of 1000: `812 B`, `12.3 kB`.
-pub(super) fn bytes(n: u64) -> Figure {
+pub(crate) fn bytes(n: u64) -> Figure {
     if n < 1_000 {
         return Figure::new(n.to_string(), "B");
     }
@@ -92,7 +92,7 @@ pub(super) fn rate(per_s: f64, greatest: f64) -> Figure {
 }
 
 /// Digits of a share in percent: `0` and `100` are exact, anything else shows that it is neither.
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".into();
     }
@@ -107,7 +107,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// Three significant digits of a number from 0 to 999.
-fn three(x: f64) -> String {
+pub(crate) fn three(x: f64) -> String {
     match x {
         x if x >= 99.95 => format!("{x:.0}"),
         x if x >= 9.995 => format!("{x:.1}"),

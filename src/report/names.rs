@@ -36,12 +36,12 @@ fn picture(c: char) -> char {
 }
 
 /// Columns that a clean text takes in a terminal.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
 /// The text in at most `room` columns; a longer one loses its middle, since the ends of routes tell most.
-pub(super) fn fit(text: &str, room: usize) -> Cow<'_, str> {
+pub(crate) fn fit(text: &str, room: usize) -> Cow<'_, str> {
     if width(text) <= room {
         return Cow::Borrowed(text);
     }

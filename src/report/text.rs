@@ -4,8 +4,8 @@
 //! the whole to its parts: sources, headline numbers, over time, statuses, services, routes, consumers, coverage.
 
 mod chart;
-mod grid;
-mod paint;
+pub(crate) mod grid;
+pub(crate) mod paint;
 
 use std::io;
 

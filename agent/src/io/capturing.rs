@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, SyncSender, TryRecvError, TrySendError},
     },
@@ -44,16 +44,31 @@ pub(super) struct Capturing {
     batches: Receiver<(Batch, Gauges)>,
     empty: SyncSender<Batch>,
     is_over: bool,
+    stopping: Arc<AtomicBool>,
+    /// Other settings, until the thread takes them.
+    next: Arc<Mutex<Option<Arc<Settings>>>>,
     thread: JoinHandle<Result<(), CaptureError>>,
 }
 
 impl Capturing {
-    /// Captures until `stopping`.
-    pub(super) fn start(captures: Captures, settings: Arc<Settings>, stopping: Arc<AtomicBool>) -> Self {
+    /// Captures until it is stopped.
+    pub(super) fn start(captures: Captures, settings: Arc<Settings>) -> Self {
         let (to_us, batches) = mpsc::sync_channel(QUEUE);
         let (empty, empties) = mpsc::sync_channel(QUEUE);
-        let thread = thread::spawn(move || capture(captures, settings, &to_us, &empties, &stopping));
-        Self { batches, empty, is_over: false, thread }
+        let (stopping, next) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let orders = Orders { stopping: stopping.clone(), next: next.clone() };
+        let thread = thread::spawn(move || capture(captures, settings, &to_us, &empties, &orders));
+        Self { batches, empty, is_over: false, stopping, next, thread }
+    }
+
+    /// Ends the capture; what was captured so far is still to be taken.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// From the next batch on, names are told by these settings.
+    pub(super) fn set(&self, settings: Arc<Settings>) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
     }
 
     /// The next batch, if there is one.
@@ -87,18 +102,30 @@ impl Capturing {
     }
 }
 
+/// What the thread is told.
+struct Orders {
+    stopping: Arc<AtomicBool>,
+    next: Arc<Mutex<Option<Arc<Settings>>>>,
+}
+
+impl Orders {
+    fn take_settings(&self) -> Option<Arc<Settings>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 fn capture(
     captures: Captures,
     settings: Arc<Settings>,
     to_us: &SyncSender<(Batch, Gauges)>,
     empties: &Receiver<Batch>,
-    stopping: &AtomicBool,
+    orders: &Orders,
 ) -> Result<(), CaptureError> {
     let Captures { mut live, packets } = captures;
     let mut packets = Packets::new(settings, packets, Batch::default());
     let mut due = Instant::now() + EVERY;
     // Whoever starts it again gives it the privilege to go on.
-    while !stopping.load(Ordering::Relaxed) && live.failure().is_none() {
+    while !orders.stopping.load(Ordering::Relaxed) && live.failure().is_none() {
         live.pump(&mut packets);
         if packets.visitor().len() < MANY && Instant::now() < due {
             continue;
@@ -106,6 +133,9 @@ fn capture(
         due = Instant::now() + EVERY;
         let gauges = packets.gauges();
         let batch = packets.take_batch(empties.try_recv().unwrap_or_default());
+        if let Some(settings) = orders.take_settings() {
+            packets.set(settings);
+        }
         match to_us.try_send((batch, gauges)) {
             Ok(()) => {}
             Err(TrySendError::Disconnected(_)) => return Ok(()),

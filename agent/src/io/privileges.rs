@@ -3,6 +3,8 @@
 //! In: the user to become. Out: what was given up, for people. To be called before there are threads: capabilities belong
 //! to threads, and those that are started later inherit what is left.
 
+use std::{io, path::Path};
+
 use nix::unistd::{Gid, Uid, User};
 
 /// Who root becomes where nobody says anything else.
@@ -116,4 +118,18 @@ fn may_read_all() -> Result<bool, PrivilegeError> {
 #[cfg(not(target_os = "linux"))]
 fn limit_capabilities(_: bool) -> Result<&'static str, PrivilegeError> {
     Ok("")
+}
+
+/// Makes a directory, with those above it, and gives it to whom [`drop_privileges`] will make us.
+///
+/// # Errors
+/// What the system refuses, and users that do not exist.
+pub fn own_directory(directory: &Path, user: Option<&str>, reads_files: bool) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let stays_root = reads_files && user.is_none() && !may_read_all().map_err(io::Error::other)?;
+    if !Uid::effective().is_root() || stays_root {
+        return Ok(());
+    }
+    let (uid, gid, _) = target(user).map_err(io::Error::other)?;
+    std::os::unix::fs::chown(directory, Some(uid.as_raw()), Some(gid.as_raw()))
 }

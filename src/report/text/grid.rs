@@ -138,7 +138,7 @@ impl<'a> Set<'a> {
 }
 
 /// A bar in eighths of a column; anything above nothing shows.
-fn bar(share: f64, room: usize) -> String {
+pub(crate) fn bar(share: f64, room: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (share.clamp(0.0, 1.0) * room as f64 * 8.0).round() as usize;
     let eighths = if share > 0.0 { eighths.max(1) } else { 0 };

@@ -4,7 +4,7 @@
 
 /// What a text means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Plain,
     Strong,
     Faint,
@@ -16,15 +16,15 @@ pub(super) enum Ink {
 
 /// Whether to colour.
 #[derive(Clone, Copy)]
-pub(super) struct Paint(bool);
+pub(crate) struct Paint(bool);
 
 impl Paint {
-    pub(super) fn new(color: bool) -> Self {
+    pub(crate) fn new(color: bool) -> Self {
         Self(color)
     }
 
     /// The text in this ink. Source: ECMA-48, select graphic rendition.
-    pub(super) fn ink(self, ink: Ink, text: &str) -> String {
+    pub(crate) fn ink(self, ink: Ink, text: &str) -> String {
         let code = match ink {
             Ink::Plain => "",
             Ink::Strong => "1",

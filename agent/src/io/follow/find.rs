@@ -56,7 +56,11 @@ impl Log {
             self.begin_live(same, nearby);
             return Ok(());
         }
-        if let Some(live) = opened(&nearby.path, Mark::default())? {
+        if let Some(n) = self.files.iter().position(|f| f.id == nearby.live.id) {
+            // It has been here before, and got its old name back.
+            let live = self.files.remove(n);
+            self.begin_live(live, nearby);
+        } else if let Some(live) = opened(&nearby.path, Mark::default())? {
             self.begin_live(live, nearby);
         }
         Ok(())
@@ -81,7 +85,8 @@ impl Log {
         (self.past.last, self.past.changed_us) = (None, empty.changed_us);
         let mut older = Vec::new();
         for sibling in self.unread(&nearby, None, world) {
-            if sibling.id != empty.id && !is_all(&sibling.path, &itself) {
+            let is_older = sibling.changed_us <= changed_us && sibling.id != empty.id;
+            if is_older && !is_all(&sibling.path, &itself) {
                 older.extend(opened(&sibling.path, Mark::default())?);
             }
         }
@@ -89,6 +94,8 @@ impl Log {
         (empty.was_empty, empty.changed_us) = (bytes == 0, changed_us);
         self.files.append(&mut older);
         self.begin_live(empty, nearby);
+        // It may have been replaced by now; what came after it is read after it.
+        self.past.elders.iter_mut().for_each(|elders| elders.retain(|s| s.changed_us <= changed_us));
         Ok(is_some)
     }
 
@@ -172,7 +179,10 @@ impl Log {
     /// Where a file that was read is now.
     fn whereabouts(&self, n: usize, nearby: &Nearby) -> io::Result<Whereabouts> {
         let file = &self.files[n];
-        if let Some(same) = nearby.all.iter().find(|s| s.id == file.id)
+        // A file that was replaced is not where its successor is: its number was given to another one.
+        let is_newest = n + 1 == self.files.len();
+        let may_be = |s: &&Sibling| s.id == file.id && (is_newest || s.path != nearby.path);
+        if let Some(same) = nearby.all.iter().find(may_be)
             && let Some(found) = opened(&same.path, file.mark)?
         {
             return Ok(Whereabouts::Found(Box::new(found)));
