@@ -54,6 +54,9 @@ struct Head {
     next_alias: u64,
     /// Windows in all levels and cubes.
     windows: u64,
+    /// Deltas that wait to be rolled up; `None` where an older program wrote last.
+    #[serde(default)]
+    waiting: Option<u64>,
     /// Greatest end of a window.
     newest: Option<i64>,
     /// In microseconds; as long as the levels.
@@ -155,6 +158,7 @@ impl Store for Embedded {
         }
         let agent: Agent = self.ledger.after(report, now);
         batch.insert(&self.meta, format!("agent/{}", agent.row.name), json(&agent)?);
+        head.waiting = Some((self.fresh.len() + fresh.len()) as u64);
         self.commit(batch, head)?;
         self.fresh.extend(fresh);
         self.ledger.put(agent);

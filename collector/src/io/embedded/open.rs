@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use fjall::{Database, KeyspaceCreateOptions, OwnedWriteBatch};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 use pitot_model::{Route, RouteAlias, TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,7 @@ impl Embedded {
             next: 0,
             next_alias: 0,
             windows: 0,
+            waiting: Some(0),
             newest: None,
             horizons_us: vec![TimeRange::ALL.from.as_micros(); levels.len()],
         };
@@ -75,6 +76,9 @@ impl Embedded {
             path,
         };
         match version {
+            None if !store.windows.is_empty().map_err(|e| error(e, &store.path))? => {
+                return Err(missing("what says what it is"));
+            }
             None => store.begin()?,
             Some(version) => store.resume(&version)?,
         }
@@ -116,6 +120,7 @@ impl Embedded {
         let id = get(ID)?;
         self.load_ledger()?;
         self.load_waiting()?;
+        self.check()?;
         // Older programs made stores without an id.
         match id {
             None => self.name(self.db.batch()),
@@ -123,6 +128,21 @@ impl Embedded {
                 self.id = String::from_utf8_lossy(&id).into_owned();
                 Ok(())
             }
+        }
+    }
+
+    /// Whether all parts are there. The engine makes anew what it does not find, empty.
+    fn check(&self) -> Result<(), StoreError> {
+        let is_gone = |part: &Keyspace| Ok(self.head.windows > 0 && part.is_empty().map_err(|e| error(e, &self.path))?);
+        if is_gone(&self.windows)? {
+            return Err(missing("its windows"));
+        }
+        if is_gone(&self.coverage)? {
+            return Err(missing("its coverage"));
+        }
+        match self.head.waiting {
+            Some(n) if n != self.fresh.len() as u64 => Err(missing("what waits to be rolled up")),
+            _ => Ok(()),
         }
     }
 
@@ -150,6 +170,10 @@ impl Embedded {
         }
         Ok(())
     }
+}
+
+fn missing(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} is gone, as when files were removed"))
 }
 
 /// The engine over a directory. It trusts what it reads in some places: where it panics, its files make no sense.

@@ -40,6 +40,7 @@ impl Embedded {
         for (_, number, _) in &taken {
             batch.remove(&self.waiting, number.to_be_bytes());
         }
+        head.waiting = Some((self.fresh.len() - taken.len()) as u64);
         self.commit(batch, head)?;
         for (start, number, _) in taken {
             self.fresh.remove(&(start, number));

@@ -246,6 +246,36 @@ fn a_store_with_a_missing_file_is_named() {
     assert!(refused.is_some_and(|e| e.to_string().contains("check that its files are all there")));
 }
 
+/// The engine drops a part without this file, and makes it anew.
+#[test]
+fn a_store_with_a_missing_part_is_not_taken_for_an_empty_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let live = dir.path().join("live");
+    {
+        let mut store = open(&live);
+        put(&mut store, 1, &[(0, 1)]);
+        store.roll_up().expect("rolls up");
+        put(&mut store, 2, &[(0, 1)]);
+        for part in [&store.windows, &store.waiting, &store.coverage, &store.meta] {
+            part.rotate_memtable_and_wait().expect("writes tables");
+        }
+        store.persist().expect("persists");
+    }
+    let parts = std::fs::read_dir(live.join("store/keyspaces")).expect("lists").flatten();
+    let mut n_parts = 0;
+    for part in parts.map(|part| part.file_name()).filter(|part| part != "0") {
+        let cut = dir.path().join(&part);
+        copy(&live, &cut);
+        std::fs::remove_file(cut.join("store/0.jnl")).expect("removes");
+        std::fs::remove_dir_all(cut.join("store/keyspaces").join(&part)).expect("removes");
+        let refused = Embedded::open(&cut, levels()).err();
+        assert!(matches!(&refused, Some(StoreError::Damaged(_))), "{part:?}: {refused:?}");
+        assert!(refused.is_some_and(|e| e.to_string().contains("is gone")));
+        n_parts += 1;
+    }
+    assert_eq!(n_parts, 4);
+}
+
 #[test]
 fn a_store_in_use_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -58,7 +58,7 @@ async fn late_windows_are_in_the_answers_at_once() {
     let dir = tempfile::tempdir().expect("a directory");
     let bench = Bench::new(Some(dir.path().join("data")));
     bench.ship(&shifted(1, &[(-20, 1), (-HOUR, 2)])).await;
-    bench.collector.ask(|core, now| core.tick(now)).await.expect("is done").expect("goes on");
+    bench.collector.ask(Core::tick).await.expect("is done").expect("goes on");
     let ages = [2 * HOUR, 8 * HOUR, 5 * DAY, 100 * DAY, 300 * DAY];
     let (mut n_all, mut sequence) = (3, 1);
     for round in 0..3 {
