@@ -66,6 +66,7 @@ fn status(world: World) -> CollectorStatus {
         watermark: if is_empty { Timestamp::EPOCH } else { at(0) },
         open_anomalies: if is_empty { 0 } else { 2 },
         store: StoreStats {
+            id: String::new(),
             windows: if is_empty { 0 } else { 1_893 },
             disk_bytes: 12_345_678,
             oldest: (!is_empty).then(|| at(7_200)),
