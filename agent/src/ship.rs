@@ -4,7 +4,8 @@
 //!
 //! A report that a collector may hold without having said so must go to the same store again, which then tells the repeat by
 //! its sequence. Any collector of that store will do. So collectors are told the store that is meant, by its id, and one
-//! that keeps another refuses; and before any id is known, only the collector that may hold the report is asked again.
+//! that keeps another refuses; and before any id is known, only the collector that may hold the report is asked again. Who
+//! that is outlives the process: it is written down before the collector is asked.
 
 use std::time::Duration;
 
@@ -58,8 +59,9 @@ pub(crate) struct Failure {
 }
 
 impl Courier {
-    /// Among so many collectors, at least one. `store` is the one that earlier reports are in; empty before the first.
-    pub(crate) fn new(n_collectors: usize, store: String, seed: u64) -> Self {
+    /// Among so many collectors, at least one. `store` is the one that earlier reports are in; empty before the first, and
+    /// `bound` is the collector then that was asked already, and may hold a report.
+    pub(crate) fn new(n_collectors: usize, store: String, bound: Option<usize>, seed: u64) -> Self {
         Self {
             n_collectors: n_collectors.max(1),
             first: 0,
@@ -67,8 +69,8 @@ impl Courier {
             n_rounds: 0,
             at_least: Duration::ZERO,
             at_most: AWAY,
+            bound: bound.filter(|_| store.is_empty()),
             store,
-            bound: None,
             random: seed,
         }
     }
@@ -120,14 +122,18 @@ impl Courier {
         self.n_asked += 1;
     }
 
-    /// There are so many collectors from now on, and perhaps others. What is known of the store stays, and so does who may
-    /// hold the report, as long as there is somebody in that place.
-    pub(crate) fn change(&mut self, n_collectors: usize) {
+    /// Whether no store is known: whoever is asked must be written down before.
+    pub(crate) fn is_new(&self) -> bool {
+        self.store.is_empty()
+    }
+
+    /// There are other collectors from now on. What is known of the store stays; `bound` is the present place of the
+    /// collector that was asked before any store was known.
+    pub(crate) fn change(&mut self, n_collectors: usize, bound: Option<usize>) {
         self.n_collectors = n_collectors.max(1);
-        self.first %= self.n_collectors;
-        let bound = self.bound.filter(|place| *place < self.n_collectors);
+        self.first = 0;
         self.settle();
-        self.bound = bound;
+        self.bound = bound.filter(|_| self.is_new());
     }
 
     fn settle(&mut self) {
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn waits_grow_differ_by_the_seed_and_end_at_a_limit() {
         let all = |seed| -> Vec<Duration> {
-            let mut courier = Courier::new(1, String::new(), seed);
+            let mut courier = Courier::new(1, String::new(), None, seed);
             (0..9)
                 .map(|_| {
                     assert_eq!(courier.step(), Step::Send(0));
@@ -200,7 +206,7 @@ mod tests {
     #[test]
     fn what_the_collector_asks_for_is_waited_for_within_reason() {
         for (asked_s, want) in [(3, Duration::from_secs(3)), (86_400, ASKED)] {
-            let mut courier = Courier::new(1, String::new(), 1);
+            let mut courier = Courier::new(1, String::new(), None, 1);
             courier.step();
             let busy = Failure { retry_after: Some(Duration::from_secs(asked_s)), ..UNCERTAIN };
             assert_eq!(waits(&fail(&mut courier, busy)), want);
@@ -211,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_report_that_surely_did_not_arrive_goes_to_the_next() {
-        let mut courier = Courier::new(3, String::new(), 1);
+        let mut courier = Courier::new(3, String::new(), None, 1);
         assert_eq!(courier.step(), Step::Send(0));
         assert_eq!(fail(&mut courier, AWAY_FOR_SURE), Step::Send(1));
         assert!(!courier.taken("s"));
@@ -220,7 +226,7 @@ mod tests {
 
     #[test]
     fn before_a_store_is_known_only_who_may_hold_the_report_is_asked_again() {
-        let mut courier = Courier::new(2, String::new(), 1);
+        let mut courier = Courier::new(2, String::new(), None, 1);
         courier.step();
         waits(&fail(&mut courier, UNCERTAIN));
         assert_eq!(courier.step(), Step::Send(0));
@@ -232,13 +238,24 @@ mod tests {
     }
 
     #[test]
+    fn who_was_asked_before_a_crash_is_asked_again_wherever_it_is_now() {
+        let mut courier = Courier::new(2, String::new(), Some(1), 1);
+        assert_eq!(courier.step(), Step::Send(1));
+        waits(&fail(&mut courier, AWAY_FOR_SURE));
+        courier.change(3, Some(2));
+        assert_eq!(courier.step(), Step::Send(2));
+        let mut known = Courier::new(2, "s".into(), Some(1), 1);
+        assert_eq!(known.step(), Step::Send(0), "a store that is known is named instead");
+    }
+
+    #[test]
     fn all_are_asked_in_a_round_and_the_store_is_named_where_there_is_a_choice() {
-        let mut courier = Courier::new(2, "s".into(), 1);
+        let mut courier = Courier::new(2, "s".into(), None, 1);
         assert_eq!((courier.step(), courier.store()), (Step::Send(0), "s"));
         assert_eq!(fail(&mut courier, UNCERTAIN), Step::Send(1));
         waits(&fail(&mut courier, UNCERTAIN));
         assert_eq!(courier.step(), Step::Send(0));
-        let mut alone = Courier::new(1, "s".into(), 1);
+        let mut alone = Courier::new(1, "s".into(), None, 1);
         assert_eq!(alone.store(), "");
         assert!(alone.taken("t"), "a store made anew is noticed");
     }

@@ -141,10 +141,7 @@ pub async fn run(
     let stop_within = daemon.stop_within;
     let capturing = captures.map(|captures| Capturing::start(captures, daemon.settings.clone()));
     let reader = Reader::new(daemon, (mail.clone(), inbox), spool, capturing, fronts)?;
-    let tell = mail.clone();
-    let shipping = tokio::spawn(shipping::ship(to_ship, collectors_now, store, seed, move |shipment| {
-        tell.tell(Event::Shipped(shipment));
-    }));
+    let shipping = tokio::spawn(shipping::ship(to_ship, collectors_now, store, seed, mail.clone()));
     let mut reading = tokio::task::spawn_blocking(|| thread::spawn(|| reader.run()).join().unwrap_or_default());
     let mut read = None;
     while read.is_none() {

@@ -195,6 +195,10 @@ impl Reader {
         match event {
             Event::Wake => self.mail.wake_heard(),
             Event::Shipped(shipment) => self.settle(shipment),
+            Event::Asking(collector, answer) => {
+                // Who asked may have gone.
+                let _ = answer.send(self.spool.set_store(&collector).is_ok());
+            }
             Event::Reload(next, answer) => {
                 // Who asked may have gone.
                 let _ = answer.send(self.reload(*next));

@@ -9,10 +9,13 @@ use std::{
 
 use pitot_client::{Client, Error, Verdict};
 use pitot_model::{Timestamp, api::Accepted};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use super::now;
+use super::{
+    now,
+    reader::{Event, Mail},
+};
 use crate::{
     ship::{Courier, Failure, Step},
     spool::Front,
@@ -43,35 +46,50 @@ pub(super) enum Fate {
 /// The collectors, by their places in the configuration; changed by a reload.
 pub(super) type Collectors = watch::Receiver<Arc<[Client]>>;
 
-/// Ships what comes until nothing does. `tell` is called with what became of each report, and when the first attempt of one
-/// failed.
+/// What the spool keeps in the place of a store's id, before one is known: the collector that was asked.
+const ASKED: &str = "asked ";
+
+/// Ships what comes until nothing does. `known` is what the spool knows of the store. `tell` is called with what became of
+/// each report, and when the first attempts of one failed.
 pub(super) async fn ship(
     mut fronts: mpsc::Receiver<Front>,
     collectors: Collectors,
-    store: String,
+    known: String,
     seed: u64,
-    tell: impl Fn(Shipment),
+    mail: Mail,
 ) {
-    let n_collectors = collectors.borrow().len();
-    let mut task = Task { collectors, courier: Courier::new(n_collectors, store, seed), is_away: false, skew: 0 };
+    let mut task = Task::new(collectors, &known, seed, mail);
     while let Some(front) = fronts.recv().await {
         let number = front.number;
-        let fate = task.deliver(front, || tell(Shipment { number, fate: Fate::Waiting })).await;
-        tell(Shipment { number, fate });
+        let fate = task.deliver(front).await;
+        task.mail.tell(Event::Shipped(Shipment { number, fate }));
     }
 }
 
 struct Task {
+    mail: Mail,
     collectors: Collectors,
     courier: Courier,
+    /// The collector that was written down as asked, while no store is known.
+    asked: String,
     /// Whether it was told that no collector takes reports.
     is_away: bool,
-    /// Difference of clocks as it was told last, in whole minutes and parts of 5 s.
+    /// Difference of clocks as it was told last, in steps of [`SKEW`].
     skew: i64,
 }
 
 impl Task {
-    async fn deliver(&mut self, front: Front, wait: impl Fn()) -> Fate {
+    fn new(collectors: Collectors, known: &str, seed: u64, mail: Mail) -> Self {
+        let (asked, store) = match known.strip_prefix(ASKED) {
+            Some(asked) => (asked.to_owned(), String::new()),
+            None => (String::new(), known.to_owned()),
+        };
+        let (n_collectors, bound) = (collectors.borrow().len(), place(&collectors, &asked));
+        let courier = Courier::new(n_collectors, store, bound, seed);
+        Self { mail, collectors, courier, asked, is_away: false, skew: 0 }
+    }
+
+    async fn deliver(&mut self, front: Front) -> Fate {
         loop {
             match self.courier.step() {
                 Step::Send(place) => {
@@ -80,12 +98,14 @@ impl Task {
                         self.change();
                         continue;
                     };
-                    if let Some(fate) = self.attempt(&client, &front).await {
+                    if !self.write_down(&client).await {
+                        self.courier.failed(Failure::default());
+                    } else if let Some(fate) = self.attempt(&client, &front).await {
                         return fate;
                     }
                 }
                 Step::Wait(duration) => {
-                    wait();
+                    self.mail.tell(Event::Shipped(Shipment { number: front.number, fate: Fate::Waiting }));
                     tokio::select! {
                         () = tokio::time::sleep(duration) => {}
                         Ok(()) = self.collectors.changed() => self.change(),
@@ -93,6 +113,20 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Has it written down who is asked, before it is asked, as long as no store is known. Whether it is.
+    async fn write_down(&mut self, client: &Client) -> bool {
+        if !self.courier.is_new() || self.asked == client.target() {
+            return true;
+        }
+        let (done, is_done) = oneshot::channel();
+        self.mail.tell(Event::Asking(format!("{ASKED}{}", client.target()), done));
+        let is_written = is_done.await.unwrap_or(false);
+        if is_written {
+            self.asked = client.target().to_owned();
+        }
+        is_written
     }
 
     /// What became of the report, if it is known now.
@@ -128,7 +162,7 @@ impl Task {
     /// Other collectors from now on; what is known of the store stays.
     fn change(&mut self) {
         let n_collectors = self.collectors.borrow_and_update().len();
-        self.courier.change(n_collectors);
+        self.courier.change(n_collectors, place(&self.collectors, &self.asked));
     }
 
     /// Told once until it is over: it is tried again and again.
@@ -149,4 +183,9 @@ impl Task {
         }
         self.skew = skew;
     }
+}
+
+/// Where this collector is now.
+fn place(collectors: &Collectors, target: &str) -> Option<usize> {
+    collectors.borrow().iter().position(|client| client.target() == target)
 }

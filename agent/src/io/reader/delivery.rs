@@ -39,7 +39,8 @@ impl Reader {
             Fate::Taken(accepted) => {
                 (self.is_answered, self.read.n_taken) = (true, self.read.n_taken + 1);
                 self.look_back(accepted.sequence);
-                self.spool.acknowledge(number).and_then(|()| self.spool.set_store(&accepted.store))
+                let store = if accepted.store.is_empty() { self.spool.store().to_owned() } else { accepted.store };
+                self.spool.acknowledge(number).and_then(|()| self.spool.set_store(&store))
             }
             Fate::Refused(why) => {
                 self.is_answered = true;

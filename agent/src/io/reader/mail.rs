@@ -19,6 +19,8 @@ pub(in crate::io) enum Event {
     Wake,
     /// What became of a report.
     Shipped(Shipment),
+    /// What the spool is to keep in the place of the store's id; whether it does.
+    Asking(String, oneshot::Sender<bool>),
     /// Another configuration; whether it was taken.
     Reload(Box<Daemon>, oneshot::Sender<Result<(), String>>),
     /// Read what is there, and end by this moment.
