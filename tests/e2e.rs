@@ -15,6 +15,8 @@ mod privacy;
 mod sources;
 #[path = "e2e/support.rs"]
 mod support;
+#[path = "e2e/syslog.rs"]
+mod syslog;
 #[path = "e2e/truth.rs"]
 mod truth;
 #[path = "e2e/wrong_input.rs"]

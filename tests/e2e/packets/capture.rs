@@ -20,7 +20,7 @@ use crate::{
 pub(super) type Counts = BTreeMap<(String, String, u64), usize>;
 
 /// Asks a daemon to end in good order, and waits until it did.
-pub(super) fn stop(running: &mut Running, signal: &str) -> ExitStatus {
+pub(crate) fn stop(running: &mut Running, signal: &str) -> ExitStatus {
     // The kill of the shell: a program of that name is not everywhere.
     let kill = format!("kill {signal} {}", running.0.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell runs").success(), "{kill}");
@@ -105,7 +105,7 @@ pub(super) fn can_capture() -> bool {
 }
 
 /// A program that a test needs; if it is not there, said loudly. CI has it: `scripts/setup.sh test`.
-pub(super) fn tool(name: &str) -> Option<PathBuf> {
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr");
     let more = ["/usr/sbin".into(), tools.join("sbin"), tools.join("bin")];

@@ -1,7 +1,7 @@
 //! From packets to transactions, through the real binary: captures that others made, captures whose truth is known, and
 //! live traffic of real servers on loopback.
 
-mod capture;
+pub(crate) mod capture;
 mod client;
 mod corpus;
 mod grpc;
@@ -9,6 +9,6 @@ mod http2;
 mod nginx;
 mod pipe;
 mod refusals;
-mod servers;
+pub(crate) mod servers;
 mod streams;
 mod truth;

@@ -128,11 +128,11 @@ impl Haproxy {
 }
 
 /// A port of loopback that nobody listened on a moment ago.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn wait_until_open(port: u16) {
+pub(crate) fn wait_until_open(port: u16) {
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < deadline, "nobody listens on port {port}");
