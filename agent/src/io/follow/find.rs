@@ -91,7 +91,11 @@ impl Log {
             }
         }
         let is_some = !older.is_empty();
-        (empty.was_empty, empty.changed_us) = (bytes == 0, changed_us);
+        empty.was_empty = bytes == 0;
+        (empty.mark.head_bytes, empty.mark.head) = (itself.head_bytes, itself.head);
+        if empty.was_empty {
+            empty.changed_us = changed_us;
+        }
         self.files.append(&mut older);
         self.begin_live(empty, nearby);
         // It may have been replaced by now; what came after it is read after it.
@@ -101,7 +105,8 @@ impl Log {
 
     /// Generations that come after what was read and before the log.
     fn unread<'a>(&self, nearby: &'a Nearby, newest: Option<&Generation>, world: &World<'_>) -> Vec<&'a Sibling> {
-        let (last, changed_us) = match newest {
+        // What is at hand may be older than what was read last and is gone.
+        let (last, changed_us) = match newest.filter(|newest| newest.changed_us >= self.past.changed_us) {
             Some(newest) => (Some(newest.id), newest.changed_us),
             None => (self.past.last, self.past.changed_us),
         };
@@ -179,9 +184,14 @@ impl Log {
     /// Where a file that was read is now.
     fn whereabouts(&self, n: usize, nearby: &Nearby) -> io::Result<Whereabouts> {
         let file = &self.files[n];
-        // A file that was replaced is not where its successor is: its number was given to another one.
+        // A file that was replaced is not where its successor is, and one of which nothing was seen is known by its number
+        // alone: by now that may have been given to another one.
         let is_newest = n + 1 == self.files.len();
-        let may_be = |s: &&Sibling| s.id == file.id && (is_newest || s.path != nearby.path);
+        let may_be = |s: &&Sibling| {
+            let may_be_another = s.path == nearby.path || (!file.mark.is_known() && s.bytes > 0);
+            let is_older = !file.mark.is_known() && s.changed_us < file.changed_us;
+            s.id == file.id && !is_older && (is_newest || !may_be_another)
+        };
         if let Some(same) = nearby.all.iter().find(may_be)
             && let Some(found) = opened(&same.path, file.mark)?
         {

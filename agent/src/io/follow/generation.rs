@@ -81,17 +81,24 @@ impl Generation {
     }
 
     /// Opens a file to be read from a mark on, which must fit it; else says what it is to the mark.
-    pub(super) fn open(path: &Path, mark: Mark) -> io::Result<Result<Self, Likeness>> {
+    pub(super) fn open(path: &Path, mut mark: Mark) -> io::Result<Result<Self, Likeness>> {
         let (file, metadata) = disk::open(path)?;
-        let (likeness, handle) = if is_packed(&file)? {
+        let mut head = [0; HEAD_BYTES as usize];
+        let (likeness, handle, n_head) = if is_packed(&file)? {
             let mut packed = Packed::open(file)?;
-            (packed.seek(&mark), Handle::Packed(packed))
+            let likeness = packed.seek(&mark);
+            head[..packed.head.len()].copy_from_slice(&packed.head);
+            let n = packed.head.len();
+            (likeness, Handle::Packed(packed), n)
         } else {
-            (judge(&file, &mark)?, Handle::Plain(file))
+            let n = disk::read_at(&file, &mut head, 0)?;
+            (judge(&file, &mark)?, Handle::Plain(file), n)
         };
         if likeness != Likeness::Same {
             return Ok(Err(likeness));
         }
+        // Known by it from now on, also if the agent ends before it is read.
+        mark.learn_head(&head[..n_head]);
         let found = Self::closed(mark, disk::id(&metadata), path.to_owned(), disk::changed_us(&metadata));
         Ok(Ok(Self { handle, was_empty: metadata.len() == 0, ..found }))
     }
@@ -99,12 +106,13 @@ impl Generation {
     /// A file from its present end on, of which nothing before is wanted.
     pub(super) fn open_at_end(path: &Path) -> io::Result<Self> {
         let (file, metadata) = disk::open(path)?;
-        let mark = end_of(&file, metadata.len())?;
-        let found = Self::closed(mark, disk::id(&metadata), path.to_owned(), disk::changed_us(&metadata));
-        let handle = match is_packed(&file)? {
-            true => Handle::Packed(Packed::ended()),
-            false => Handle::Plain(file),
+        let (mark, handle) = if is_packed(&file)? {
+            let mut packed = Packed::open(file)?;
+            (packed.run_to_end(), Handle::Packed(packed))
+        } else {
+            (end_of(&file, metadata.len())?, Handle::Plain(file))
         };
+        let found = Self::closed(mark, disk::id(&metadata), path.to_owned(), disk::changed_us(&metadata));
         Ok(Self { handle, was_empty: metadata.len() == 0, ..found })
     }
 
@@ -288,13 +296,7 @@ struct Packed {
 impl Packed {
     fn open(file: File) -> io::Result<Self> {
         let reader = decompress(BufReader::with_capacity(64 << 10, file))?;
-        Ok(Self { reader, is_at_end: false, ..Self::ended() })
-    }
-
-    /// One of which nothing is wanted.
-    fn ended() -> Self {
-        let (window, head) = (Vec::new(), Vec::new());
-        Self { reader: Box::new(io::empty()), window, from: 0, is_at_end: true, broken: None, head }
+        Ok(Self { reader, window: Vec::new(), from: 0, is_at_end: false, broken: None, head: Vec::new() })
     }
 
     /// Goes to a mark; says whether what lies before it is what was read.
@@ -320,6 +322,21 @@ impl Packed {
         match skip {
             0 => mark.judge(&head, &self.window[..self.from]),
             _ => Likeness::Shorter,
+        }
+    }
+
+    /// Passes over everything; gives the mark behind it.
+    fn run_to_end(&mut self) -> Mark {
+        self.seek(&Mark::default());
+        let mut mark = Mark::default();
+        mark.learn_head(&self.head);
+        loop {
+            self.fill(self.from + budget::CHUNK_BYTES);
+            mark.advance((self.window.len() - self.from) as u64, &self.window);
+            self.accept(self.window.len());
+            if self.is_at_end {
+                return mark;
+            }
         }
     }
 

@@ -72,6 +72,20 @@ fn of_a_pattern_that_matches_rotated_names_all_are_read_at_first() {
 }
 
 #[test]
+fn compressed_logs_that_lie_there_already_are_left_alone() {
+    let mut rig = Rig::starting(&["*"], false);
+    rig.write("b.log", "b1\nb2\n");
+    rig.pack("b.log", "zst");
+    assert_eq!(rig.read(), "");
+    rig.stop();
+    rig.write("c.log", "c1\n");
+    rig.pack("c.log", "gz");
+    assert_eq!((rig.read(), rig.lost), ("c1".into(), 0));
+    rig.stop();
+    assert_eq!((rig.read(), rig.lost), (String::new(), 0));
+}
+
+#[test]
 fn a_generation_without_its_log_is_read_once() {
     let mut rig = Rig::new(&["a.log*"]);
     rig.write("a.log.1", "a1\n");

@@ -124,7 +124,7 @@ fn a_last_line_without_its_end_is_a_line_once_the_file_is_replaced() {
             rig.rename("a.log", "a.log.1");
             rig.write("a.log", "a3\n");
         },
-        "a3 a",
+        "a a3",
     );
 }
 
