@@ -14,7 +14,7 @@ NEXTEST := $(shell PATH='$(PATH)' command -v cargo-nextest 2>/dev/null)
 TEST    := $(if $(NEXTEST),nextest run --no-fail-fast,test --no-fail-fast --lib --bins --tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt-check lint unit doc bench install clean setup
+.PHONY: help demo test fmt-check lint unit doc soak bench install clean setup
 
 help: ## this list
 	@[ -t 1 ] && [ -z "$$NO_COLOR" ] && bold='\033[1m' cyan='\033[36m' off='\033[0m'; \
@@ -48,6 +48,10 @@ unit:
 
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --quiet
+
+# Some kinds of loss take longer to happen than anybody waits for a test. PITOT_SOAK_MINUTES says how long the kills go on.
+soak: setup ## half an hour and more of kills, a collector away for an hour
+	$(CARGO) test --locked --test e2e soak -- --ignored --nocapture --test-threads 1
 
 bench: setup ## speed and memory, with peers beside it where installed
 	@benches/run.sh $(ARGS)

@@ -5,6 +5,8 @@
 mod corpus;
 #[path = "e2e/daemons.rs"]
 mod daemons;
+#[path = "e2e/delivery/mod.rs"]
+mod delivery;
 #[path = "e2e/demo.rs"]
 mod demo;
 #[path = "e2e/packets/mod.rs"]
