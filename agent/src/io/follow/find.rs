@@ -131,8 +131,10 @@ impl Log {
         let nearby = self.nearby()?;
         match self.whereabouts(n, &nearby)? {
             Whereabouts::Found(mut found) => {
-                // As it was when it was read last: tells what was written since.
-                (found.changed_us, found.was_empty) = (file.changed_us, !file.mark.is_known());
+                if !file.mark.is_known() {
+                    // As it was when it was looked at last: tells what was written since.
+                    (found.changed_us, found.was_empty) = (file.changed_us, true);
+                }
                 self.files[n] = *found;
             }
             Whereabouts::Passed(_) | Whereabouts::Gone if !is_newest => drop(self.files.remove(n)),
@@ -194,6 +196,7 @@ impl Log {
         };
         if let Some(same) = nearby.all.iter().find(may_be)
             && let Some(found) = opened(&same.path, file.mark)?
+            && (file.mark.is_known() || !found.is_packed())
         {
             return Ok(Whereabouts::Found(Box::new(found)));
         }
