@@ -9,6 +9,8 @@ mod daemons;
 mod delivery;
 #[path = "e2e/demo.rs"]
 mod demo;
+#[path = "e2e/fleet.rs"]
+mod fleet;
 #[path = "e2e/packets/mod.rs"]
 mod packets;
 #[path = "e2e/privacy.rs"]

@@ -66,15 +66,8 @@ pub(super) fn write(
 impl Page<'_> {
     fn facts(&mut self, a: &AgentRow, now: Timestamp) -> io::Result<()> {
         let behind = words::span(now.since(a.watermark));
-        self.fact(
-            "seen",
-            &format!(
-                "{} ago, report {} of start {}",
-                words::span(now.since(a.last_seen)),
-                figures::count(a.sequence),
-                a.incarnation
-            ),
-        )?;
+        let seen = words::span(now.since(a.last_seen));
+        self.fact("seen", &format!("{seen} ago, report {}", figures::count(a.sequence)))?;
         self.fact(
             "lag",
             &format!("{}; its data is complete until {behind} ago", words::span(Duration::from_millis(a.lag_ms))),
