@@ -3,7 +3,8 @@
 //!
 //! Nobody is trusted before a request was read: connections are bounded by [`CONNECTIONS`], a handshake by [`HANDSHAKE`], the
 //! head of a request (and the wait for the next one) by [`HEAD`] and [`HEAD_BYTES`], and a peer that does not read its
-//! answer by [`patient::STALL`]. Beyond the bound on connections further ones wait in the kernel's queue.
+//! answer by [`patient::STALL`]. Beyond the bound on connections further ones wait in the kernel's queue; it leaves the store
+//! the files that it needs.
 
 mod patient;
 
@@ -17,6 +18,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use pitot_model::api::Problem;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -29,8 +31,10 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use self::patient::Patient;
 use super::{door::Turned, service::Collector};
 
-/// Connections at a time; each takes up to some 100 kB.
+/// Connections at a time, as far as the system gives sockets; each takes up to some 100 kB.
 const CONNECTIONS: usize = 8_192;
+/// Open files that are left to the store, or half of all where there are few: strangers must not take those.
+const STORE_FILES: usize = 1_024;
 /// How long the handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take, and how long a connection without one is kept. More than a client keeps it.
@@ -45,7 +49,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Takes connections until `stop` resolves, and waits for the last of them.
 pub(crate) async fn listen(collector: &Collector, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
-    let (router, slots) = (collector.router(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let (router, slots) = (collector.router(), Arc::new(Semaphore::new(connections(open_files()))));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
@@ -73,6 +77,22 @@ pub(crate) async fn listen(collector: &Collector, listener: TcpListener, stop: i
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// Files that this process may have open; raised as far as it may be, since most systems begin low.
+fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = (CONNECTIONS + STORE_FILES) as u64;
+    let (current, most) = (limit.current.unwrap_or(wanted), limit.maximum.unwrap_or(wanted));
+    let raised = wanted.min(most).max(current);
+    let is_raised = raised == current
+        || setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }).is_ok();
+    usize::try_from(if is_raised { raised } else { current }).unwrap_or(usize::MAX)
+}
+
+/// Connections where so many files may be open.
+fn connections(open_files: usize) -> usize {
+    open_files.saturating_sub(STORE_FILES.min(open_files / 2)).clamp(1, CONNECTIONS)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -154,3 +154,11 @@ async fn a_head_that_does_not_come_is_given_up() {
     talking.await.expect("it ends");
     assert_eq!(slots.available_permits(), 1);
 }
+
+#[test]
+fn the_store_keeps_its_files() {
+    for (open_files, want) in [(0, 1), (256, 128), (1_024, 512), (4_096, 3_072), (1 << 20, CONNECTIONS)] {
+        assert_eq!(connections(open_files), want, "{open_files}");
+    }
+    assert!(open_files() > 0);
+}
