@@ -1,6 +1,8 @@
 //! End to end, through the real binary: what a person would type and see.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test ends the test")]
 
+#[path = "e2e/access.rs"]
+mod access;
 #[path = "e2e/corpus.rs"]
 mod corpus;
 #[path = "e2e/daemons.rs"]
