@@ -190,7 +190,8 @@ impl Log {
         // alone: by now that may have been given to another one.
         let is_newest = n + 1 == self.files.len();
         let may_be = |s: &&Sibling| {
-            let may_be_another = s.path == nearby.path || (!file.mark.is_known() && s.bytes > 0);
+            let may_be_another =
+                s.path == nearby.path || (!file.mark.is_known() && (s.bytes, s.changed_us) != (0, file.changed_us));
             let is_older = !file.mark.is_known() && s.changed_us < file.changed_us;
             s.id == file.id && !is_older && (is_newest || !may_be_another)
         };
