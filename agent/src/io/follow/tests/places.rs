@@ -99,7 +99,7 @@ fn what_may_not_be_read_is_waited_for() {
     }
     let mut rig = Rig::new(&["a.log"]);
     rig.write("a.log", "a1\n");
-    fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!((rig.read(), rig.backlog().2), (String::new(), 1));
     fs::set_permissions(rig.path("a.log"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!((rig.read(), rig.backlog().2), ("a1".into(), 0));
