@@ -110,10 +110,18 @@ fn run(run: &Run) {
     let (mut collector, api) = Daemon::collector(&place.dir("collector"), &place.path().join("data"));
     let forwarder = Forwarder::start(api.target.clone(), random.fork());
     forwarder.lose_answers(10);
-    let writer = Writer::start(&place, run.length() / GENERATIONS, random.fork());
-    let mut agent = Daemon::agent(&place.dir("agent"), &config(&place, &forwarder, &writer.sources, run.spool));
+    let dir = place.dir("logs");
+    let mut logs = WAYS.map(|way| Log::create(&dir, way));
+    let sources = logs.each_ref().map(|log| log.path.display().to_string());
+    let mut agent = Daemon::agent(&place.dir("agent"), &config(&place, &forwarder, &sources, run.spool));
     collector.start();
     agent.start();
+    // An agent reads what is there when it looks for the first time; what was rotated before is not its business.
+    for log in &mut logs {
+        log.write(10, &mut random);
+    }
+    truth::settle(&api, logs.iter().map(Log::whole_lines).sum(), PATIENCE).unwrap();
+    let writer = Writer::start(logs, run.length() / GENERATIONS, random.fork());
 
     let start = Instant::now();
     while !run.is_over(start, agent.kills + collector.kills) {
@@ -210,17 +218,12 @@ fn config(place: &Place, forwarder: &Forwarder, sources: &[String], spool: &str)
 
 /// Writes and rotates the logs until it is stopped.
 struct Writer {
-    /// What is to be followed.
-    sources: Vec<String>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(Truth, u32)>,
 }
 
 impl Writer {
-    fn start(place: &Place, rotate_every: Duration, mut random: Random) -> Self {
-        let dir = place.dir("logs");
-        let mut logs = WAYS.map(|way| Log::create(&dir, way));
-        let sources = logs.iter().map(|l| l.path.display().to_string()).collect();
+    fn start(mut logs: [Log; 4], rotate_every: Duration, mut random: Random) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
         let thread = thread::spawn(move || {
@@ -238,7 +241,7 @@ impl Writer {
             }
             (truth, generations)
         });
-        Self { sources, stop, thread }
+        Self { stop, thread }
     }
 
     /// What was written, in how many generations.

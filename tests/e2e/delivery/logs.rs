@@ -8,7 +8,7 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pitot_model::Timestamp;
@@ -33,6 +33,9 @@ pub(super) enum Way {
 
 pub(super) const WAYS: [Way; 4] = [Way::Numbered, Way::Copied, Way::Switched, Way::Dated];
 
+/// Least time between two truncations: a reader that does not look at the file in between cannot know that there were two.
+const COPY_APART: Duration = Duration::from_millis(250);
+
 /// One log that is written and rotated.
 pub(super) struct Log {
     way: Way,
@@ -48,6 +51,7 @@ pub(super) struct Log {
     lingering: Option<File>,
     /// A generation that is to be compressed.
     plain: Option<PathBuf>,
+    rotated: Instant,
     truth: Truth,
 }
 
@@ -70,6 +74,7 @@ impl Log {
             rest: Vec::new(),
             lingering: None,
             plain: None,
+            rotated: Instant::now(),
             truth: Truth::default(),
         }
     }
@@ -92,6 +97,10 @@ impl Log {
 
     /// Begins the next generation.
     pub(super) fn rotate(&mut self, random: &mut Random) {
+        if self.way == Way::Copied && self.rotated.elapsed() < COPY_APART {
+            return;
+        }
+        self.rotated = Instant::now();
         if let Some(mut old) = self.lingering.take() {
             old.write_all(&self.line(random)).unwrap();
         }
