@@ -63,7 +63,7 @@ fn find<'a>(agents: &'a Agents, name: &str) -> anyhow::Result<&'a AgentRow> {
     /// Names that an error lists.
     const LISTED: usize = 10;
     let Some(agent) = agents.agents.iter().find(|a| a.name == name) else {
-        let names: Vec<_> = agents.agents.iter().take(LISTED).map(|a| words::name(a)).collect();
+        let names: Vec<_> = agents.agents.iter().take(LISTED).map(words::name).collect();
         match agents.agents.len() {
             0 => bail!("no agent named `{name}`; none has shipped to this collector yet"),
             n if n > LISTED => bail!("no agent named `{name}`; there are {} and {} more", names.join(", "), n - LISTED),

@@ -53,7 +53,7 @@ fn a_collector_takes_another_configuration_or_keeps_its_own() {
         let told = reload(&["--state", at]);
         match want {
             Ok(()) => {
-                assert_eq!(stdout(&told), format!("collector {address}: configuration taken\n"), "{}", stderr(&told))
+                assert_eq!(stdout(&told), format!("collector {address}: configuration taken\n"), "{}", stderr(&told));
             }
             Err(why) => {
                 assert_eq!(told.status.code(), Some(1));

@@ -8,7 +8,6 @@ use pitot_model::{
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
 };
 
@@ -109,11 +108,12 @@ fn over_time(app: &App, answer: &CoverageAnswer, mut area: Rect, buf: &mut Buffe
     heading("Over time", "", app, take_top(&mut area, 1), buf);
     let cells = usize::from(area.width.saturating_sub(AXIS_CELLS + 1));
     let chart = Rect { x: area.x + AXIS_CELLS, width: cells as u16, ..area };
-    let kinds: [(&str, fn(&Coverage) -> u64, Style); 2] =
-        [("read", |c| c.transactions, app.theme.accent), ("lost", Coverage::lost, app.theme.error)];
-    for ((label, value, style), y) in kinds.into_iter().zip(area.y..area.bottom()) {
+    let read = steps(answer, |c| c.transactions);
+    let lost = steps(answer, Coverage::lost);
+    let kinds = [("read", read, app.theme.accent), ("lost", lost, app.theme.error)];
+    for ((label, values, style), y) in kinds.into_iter().zip(area.y..area.bottom()) {
         buf.set_stringn(area.x, y, format!("{label:>7}"), 9, app.theme.dim);
-        buf.set_stringn(chart.x, y, spark(&steps(answer, value), cells), cells, style);
+        buf.set_stringn(chart.x, y, spark(&values, cells), cells, style);
     }
     time_axis(answer.range, Rect { y: area.y + 2, height: 1, ..chart }, &app.theme, buf);
 }
