@@ -176,7 +176,13 @@ async fn close(collector: Collector) {
 }
 
 /// An agent on the demo's packets, or on its log.
-async fn follow(door: Door, port: u16, log: &Path, client: Client, orders: mpsc::Receiver<Order>) -> anyhow::Result<Shipped> {
+async fn follow(
+    door: Door,
+    port: u16,
+    log: &Path,
+    client: Client,
+    orders: mpsc::Receiver<Order>,
+) -> anyhow::Result<Shipped> {
     let log = Followed { path: log.to_owned(), format: None, consumer: None, from_start: true };
     let daemon = Daemon {
         name: "demo".to_owned(),

@@ -30,11 +30,7 @@ use std::{
 use pitot_model::Reason;
 
 pub(super) use self::text::Text;
-use self::{
-    log::World,
-    look::Source,
-    watch::Watch,
-};
+use self::{log::World, look::Source, watch::Watch};
 use super::daemon::Followed;
 use crate::{Cursor, budget, enrich::Enricher, follow::cut::WINDOW_BYTES, parse::Wanted, window::Batch};
 
@@ -74,6 +70,26 @@ impl Follow {
         };
         follow.look();
         follow
+    }
+
+    /// Follows these sources from now on. Those that stay as they were keep the files that they have open, also where these
+    /// have no name any more; others go on where they were, as after a restart.
+    pub(super) fn change(&mut self, sources: &[Followed], wake: &Arc<dyn Fn() + Send + Sync>) {
+        let names: Vec<String> = sources.iter().map(look::name).collect();
+        let stays = |source: &mut Source| sources.iter().any(|next| source.is_same(next));
+        let mut before = std::mem::take(&mut self.sources);
+        let mut kept: Vec<Source> = before.extract_if(.., stays).collect();
+        let mut resume: Vec<Cursor> = before.iter().flat_map(Source::cursors).collect();
+        for next in sources {
+            let place = kept.iter().position(|source| source.is_same(next));
+            let source = match place {
+                Some(place) => kept.swap_remove(place),
+                None => Source::new(next, &names, &mut resume, wake),
+            };
+            self.sources.push(source);
+        }
+        self.looked = None;
+        self.look();
     }
 
     /// Reads a chunk of everything that has news. For each, the batch is cleared, filled and given to `each`. Whether

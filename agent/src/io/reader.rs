@@ -123,8 +123,10 @@ impl Reader {
 
     /// Until it is to stop, everything is read that was to be read, or the capture fails.
     pub(super) fn run(mut self) -> Read {
-        while !self.is_stopping && !self.is_all_read() && !self.is_captured() {
+        let mut is_all_read = false;
+        while !self.is_stopping && !(is_all_read && self.daemon.ends_when_read) && !self.is_captured() {
             let has_read = self.read_sources();
+            is_all_read = !has_read && self.may_read();
             self.report(When::Due);
             self.hand_on(if has_read { Duration::ZERO } else { IDLE });
         }
@@ -143,11 +145,8 @@ impl Reader {
         let half = self.deadline.map(|deadline| begin + deadline.saturating_duration_since(begin) / 2);
         while half.is_none_or(|half| Instant::now() < half) {
             let has_read = self.read_sources();
-            if !has_read
-                && !self.is_capturing()
-                && self.syslog.is_over()
-                && (self.deadline.is_some() || self.is_all_read())
-            {
+            let is_all_read = !has_read && (self.may_read() || self.deadline.is_some());
+            if is_all_read && !self.is_capturing() && self.syslog.is_over() {
                 return;
             }
             self.report(When::Due);
@@ -211,10 +210,6 @@ impl Reader {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    fn is_all_read(&mut self) -> bool {
-        self.daemon.ends_when_read && self.told.is_some() && self.may_read() && self.files.backlog().0 == 0
-    }
-
     /// Whether a capture ended by itself.
     fn is_captured(&self) -> bool {
         self.capturing.as_ref().is_some_and(Capturing::is_over)
@@ -246,7 +241,7 @@ impl Reader {
         if next.window != self.daemon.window || next.instance != self.daemon.instance {
             self.windows = Windows::new(next.window, next.instance.clone());
         }
-        self.files = Follow::start(&next.files, self.files.cursors(), self.mail.waker());
+        self.files.change(&next.files, &self.mail.waker());
         self.daemon = next;
         Ok(())
     }

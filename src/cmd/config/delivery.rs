@@ -191,7 +191,10 @@ mod tests {
             ("collector = 5\n", None),
         ] {
             let read = toml::from_str::<File>(text).ok();
-            assert_eq!(read.as_ref().map(|f| f.collector.0.iter().map(String::as_str).collect()), want.map(<[_]>::to_vec));
+            assert_eq!(
+                read.as_ref().map(|f| f.collector.0.iter().map(String::as_str).collect()),
+                want.map(<[_]>::to_vec)
+            );
             if let Some(read) = read {
                 assert_eq!(toml::to_string(&read).unwrap(), text);
             }

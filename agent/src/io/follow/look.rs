@@ -25,6 +25,7 @@ use crate::{
     enrich::Enricher,
     follow::{family, generations::Sibling, mark::Likeness},
     io::daemon::Followed,
+    log::Format,
     parse::Wanted,
     window::Batch,
 };
@@ -96,6 +97,12 @@ impl Source {
             source.resume(&own);
         }
         source
+    }
+
+    /// Whether this configuration means the same. Standard input is only one, and is never begun anew.
+    pub(super) fn is_same(&self, next: &Followed) -> bool {
+        let format = |f: &Followed| (f.format.as_ref().map(Format::describe), f.consumer.clone());
+        self.name == name(next) && (self.stdin.is_some() || format(&self.followed) == format(next))
     }
 
     fn resume(&mut self, cursors: &[Cursor]) {

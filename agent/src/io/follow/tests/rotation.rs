@@ -279,3 +279,24 @@ impl Rig {
         backlog
     }
 }
+
+#[test]
+fn other_sources_leave_those_that_stay_as_they_are() {
+    let mut rig = Rig::new(&["a.log", "b.log"]);
+    rig.write("a.log", "a1\n");
+    rig.write("b.log", "b1\n");
+    assert_eq!(rig.read(), "a1 b1");
+    // Without a name from here on: only who has it open can read it.
+    let mut open = OpenOptions::new().append(true).open(rig.path("a.log")).unwrap();
+    rig.remove("a.log");
+    rig.write_to(&mut open, "a2\n");
+    rig.write("b.log", "b2\n");
+    rig.write("c.log", "c1\n");
+    let (mut b, mut c) = (rig.sources.remove(1), rig.sources[0].clone());
+    b.consumer = Some("remote_user".into());
+    c.path = rig.path("c.log");
+    rig.sources.extend([b, c]);
+    let sources = rig.sources.clone();
+    rig.follow.as_mut().unwrap().change(&sources, &(Arc::new(|| {}) as Arc<dyn Fn() + Send + Sync>));
+    assert_eq!((rig.read(), rig.lost), ("a2 b2 c1".to_owned(), 0));
+}
