@@ -231,6 +231,9 @@ fn io_error(error: io::Error, path: &Path) -> StoreError {
     }
 }
 
+/// What an agent, or a collector that never came to open its store, may have put into the same directory.
+const BESIDE: [&str; 3] = ["run", "spool", "pseudonym.secret"];
+
 /// Whether the data directory is new; an error where it is none of ours.
 fn check(data: &Path) -> Result<bool, StoreError> {
     match std::fs::metadata(data) {
@@ -242,6 +245,8 @@ fn check(data: &Path) -> Result<bool, StoreError> {
     if data.join(STORE).is_dir() {
         return Ok(false);
     }
-    let is_empty = std::fs::read_dir(data).map_err(|e| io_error(e, data))?.next().is_none();
-    if is_empty { Ok(true) } else { Err(StoreError::Foreign(data.into())) }
+    let mut entries = std::fs::read_dir(data).map_err(|e| io_error(e, data))?;
+    let is_foreign =
+        |e: io::Result<std::fs::DirEntry>| e.is_ok_and(|e| !BESIDE.iter().any(|known| e.file_name() == *known));
+    if entries.any(is_foreign) { Err(StoreError::Foreign(data.into())) } else { Ok(true) }
 }

@@ -439,3 +439,14 @@ fn fill(dir: &Path) {
         Err(e) => assert!(matches!(e, StoreError::Full), "{e:?}"),
     }
 }
+
+#[test]
+fn an_agent_may_keep_its_state_in_the_same_directory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("spool")).expect("makes");
+    std::fs::write(dir.path().join("pseudonym.secret"), "x").expect("writes");
+    assert!(Embedded::open(dir.path(), levels()).is_ok());
+    let foreign = tempfile::tempdir().expect("a directory");
+    std::fs::write(foreign.path().join("thesis.tex"), "x").expect("writes");
+    assert!(matches!(Embedded::open(foreign.path(), levels()), Err(StoreError::Foreign(_))));
+}
