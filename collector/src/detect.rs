@@ -141,6 +141,11 @@ impl Detector {
         }
     }
 
+    /// Counts a window that comes too late to be judged.
+    pub fn pass_over(&mut self) {
+        self.stats.late += 1;
+    }
+
     /// Time has passed, and no transaction that ends before the watermark is still to come.
     pub fn tick(&mut self, now: Timestamp, watermark: Timestamp) {
         self.now = now;

@@ -62,10 +62,18 @@ impl Embedded {
             let cutoff = self.levels.cutoff(level, now).unwrap_or(TimeRange::ALL.from);
             *horizon_us = (*horizon_us).max(cutoff.as_micros());
         }
+        // Summed before they are folded into cubes: there are many windows to a slot.
+        let mut by_slot: BTreeMap<(usize, Timestamp, &Resource), Vec<&Window>> = BTreeMap::new();
+        for (level, window) in late {
+            let start = window.start.floor(self.levels.width(*level));
+            by_slot.entry((*level, start, &window.resource)).or_default().push(window);
+        }
+        let whole: Vec<(usize, Window)> =
+            by_slot.into_iter().filter_map(|((level, _, _), parts)| Some((level, Window::sum(parts)?))).collect();
         for cube in Cube::ALL {
             let mut sums = Vec::new();
             for level in 1..self.levels.len() {
-                let arrived = late.iter().filter(|(first, _)| *first == level).map(|(_, window)| cube.fold(window));
+                let arrived = whole.iter().filter(|(first, _)| *first == level).map(|(_, window)| cube.fold(window));
                 let mut slots: BTreeMap<(Timestamp, Resource), Gathered> = BTreeMap::new();
                 for window in std::mem::take(&mut sums).into_iter().chain(arrived) {
                     let slot = (window.start.floor(self.levels.width(level)), window.resource.clone());

@@ -20,7 +20,7 @@ pub use self::reconfigure::ReconfigureError;
 #[cfg(test)]
 pub(super) use self::{
     tests::{crowd, poison},
-    watched::{Watch, watch},
+    watched::{Watch, passed_over, watch},
 };
 use super::{Config, OpenError, record::Record};
 use crate::{
@@ -282,7 +282,14 @@ impl Core {
         self.metrics.accept(report);
         self.untold = self.untold.saturating_add(report.count());
         self.due.is_dirty = true;
-        report.windows.iter().for_each(|window| self.detector.push(window));
+        for window in &report.windows {
+            // A year of old logs is history and no news: to judge it would take minutes, and alert about long ago.
+            if self.data.is_some() && self.store.levels().first_kept(window.start, now) > 0 {
+                self.detector.pass_over();
+            } else {
+                self.detector.push(window);
+            }
+        }
         self.detect(now);
     }
 

@@ -23,6 +23,11 @@ pub(crate) fn watch(core: &mut Core, watch: Watch) {
     core.store = Box::new(Watched(Memory::new(levels), watch));
 }
 
+/// Windows that came too late for the detectors.
+pub(crate) fn passed_over(core: &Core) -> u64 {
+    core.detector.stats().late
+}
+
 struct Watched(Memory, Watch);
 
 impl Store for Watched {

@@ -6,7 +6,7 @@ use futures_util::{future::join_all, poll};
 use pitot_model::api::{CoverageAnswer, SeriesAnswer, Table};
 
 use super::*;
-use crate::io::service::core::{Watch, watch};
+use crate::io::service::core::{Watch, passed_over, watch};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -79,4 +79,6 @@ async fn late_windows_are_in_the_answers_at_once() {
         let total: u64 = series.lines.iter().flat_map(|line| &line.points).map(|p| p.count).sum();
         assert_eq!(total, n_all, "round {round}");
     }
+    let n_late = bench.collector.ask(|core, _| passed_over(core)).await.expect("is done");
+    assert!(n_late >= 3 * 4, "{n_late}: what is older than the finest level is history, and no news for detectors");
 }
