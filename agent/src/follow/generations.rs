@@ -67,7 +67,10 @@ pub(crate) fn newer<'a>(siblings: &'a [Sibling], live: &Sibling, read: &Read<'_>
     };
     let live_age = live.kin.as_ref().map(|kin| &kin.age);
     let is_before_live = |s: &Sibling, kin: &Kin| match live_age {
-        Some(live_age) if kin.may_be_newer => by_age((s.changed_us, &kin.age), (live.changed_us, live_age)).is_lt(),
+        // Whoever has it open may write to it after its successor was begun.
+        Some(live_age) if kin.may_be_newer => {
+            s.changed_us < live.changed_us || by_age((0, &kin.age), (0, live_age)).is_lt()
+        }
         _ => true,
     };
     let mut found: Vec<(&Sibling, &Kin)> = siblings
@@ -135,6 +138,8 @@ mod tests {
             ("a.log", "a.log@9 b.log.1@8 a.log.1@7", 3, 7, ""),
             // Behind a symbolic link, with one that is prepared.
             ("app-8.log", "app-8.log@8 app-6.log@6 app-7.log@7 app-9.log@9", 2, 6, "app-7.log"),
+            // Written to once more after the next one was begun.
+            ("app-8.log", "app-8.log@8 app-6.log@6 app-7.log@9", 2, 6, "app-7.log"),
         ] {
             let mut all = siblings(base, text);
             let age = Age::Digits(vec![8]);

@@ -127,6 +127,7 @@ impl Follow {
                         each(batch);
                     }
                 }
+                has_read |= log.has_more;
                 lost += std::mem::take(&mut log.lost);
             }
         }

@@ -124,9 +124,9 @@ impl Reader {
     /// Until it is to stop, everything is read that was to be read, or the capture fails.
     pub(super) fn run(mut self) -> Read {
         let mut is_all_read = false;
-        while !self.is_stopping && !(is_all_read && self.daemon.ends_when_read) && !self.is_captured() {
+        while !(self.is_stopping || is_all_read || self.is_captured()) {
             let has_read = self.read_sources();
-            is_all_read = !has_read && self.may_read();
+            is_all_read = self.daemon.ends_when_read && !has_read && self.may_read();
             self.report(When::Due);
             self.hand_on(if has_read { Duration::ZERO } else { IDLE });
         }

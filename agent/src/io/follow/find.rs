@@ -3,6 +3,7 @@
 //! In: a log and what lies beside it. Out: the next file of the log, or where the one that was read is now.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::follow::{
     family,
-    generations::{Kin, Read, Sibling, newer},
+    generations::{FileId, Kin, Read, Sibling, newer},
     mark::{Likeness, Mark},
 };
 
@@ -41,9 +42,8 @@ impl Log {
         }
         let is_first = self.start.take().is_some();
         if !is_first && let Some(next) = self.unread(&nearby, self.files.last(), world).into_iter().next() {
-            if let Some(file) = opened(&next.path, Mark::default())? {
-                self.files.push(file);
-            }
+            let file = opened_as(next)?;
+            self.files.extend(file);
             return Ok(());
         }
         if let Some(newest) = self.files.last()
@@ -60,7 +60,7 @@ impl Log {
             // It has been here before, and got its old name back.
             let live = self.files.remove(n);
             self.begin_live(live, nearby);
-        } else if let Some(live) = opened(&nearby.path, Mark::default())? {
+        } else if let Some(live) = opened_as(&nearby.live)? {
             self.begin_live(live, nearby);
         }
         Ok(())
@@ -83,13 +83,15 @@ impl Log {
         let itself = self.files[n].mark_at_end().unwrap_or_default();
         let mut empty = self.files.remove(n);
         (self.past.last, self.past.changed_us) = (None, empty.changed_us);
-        let mut older = Vec::new();
-        for sibling in self.unread(&nearby, None, world) {
-            let is_older = sibling.changed_us <= changed_us && sibling.id != empty.id;
-            if is_older && !is_all(&sibling.path, &itself) {
-                older.extend(opened(&sibling.path, Mark::default())?);
+        let is_older = |s: &&Sibling| s.changed_us <= changed_us && s.id != empty.id && !is_all(&s.path, &itself);
+        let siblings = self.unread(&nearby, None, world).into_iter().filter(is_older);
+        let mut older: Vec<Generation> = match siblings.map(opened_as).collect::<io::Result<Vec<_>>>() {
+            Ok(older) => older.into_iter().flatten().collect(),
+            Err(error) => {
+                self.files.insert(n, empty);
+                return Err(error);
             }
-        }
+        };
         let is_some = !older.is_empty();
         empty.was_empty = bytes == 0;
         (empty.mark.head_bytes, empty.mark.head) = (itself.head_bytes, itself.head);
@@ -234,8 +236,20 @@ impl Log {
         Ok(passed.map_or(Whereabouts::Gone, Whereabouts::Passed))
     }
 
-    /// What lies beside the log now.
+    /// What lies beside the log now. It is looked at twice: while names move on, as in a rotation, a look may miss one.
     fn nearby(&self) -> io::Result<Nearby> {
+        let (first, second) = (self.glance()?, self.glance()?);
+        let ids = |nearby: &Nearby| -> BTreeMap<PathBuf, FileId> {
+            let own = nearby.all.iter().filter(|s| s.kin.is_some() || s.path == nearby.path);
+            own.chain([&nearby.live]).map(|s| (s.path.clone(), s.id)).collect()
+        };
+        if first.path != second.path || ids(&first) != ids(&second) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        Ok(second)
+    }
+
+    fn glance(&self) -> io::Result<Nearby> {
         let is_link = fs::symlink_metadata(&self.path).is_ok_and(|m| m.is_symlink());
         let newest = self.files.last().map(|f| f.path.clone()).filter(|path| !path.as_os_str().is_empty());
         let path = match fs::canonicalize(&self.path) {
@@ -272,7 +286,7 @@ struct Nearby {
 enum Whereabouts {
     Found(Box<Generation>),
     /// There is a copy of its beginning, all of which was read: what follows on that follows on the file.
-    Passed(crate::follow::generations::FileId),
+    Passed(FileId),
     Gone,
 }
 
@@ -282,6 +296,15 @@ fn opened(path: &Path, mark: Mark) -> io::Result<Option<Generation>> {
         Ok(found) => Ok(found.ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The very file that was seen. Where another one has its name by now, as it was renamed meanwhile, what was seen is old:
+/// look again ([`io::ErrorKind::Interrupted`]).
+fn opened_as(seen: &Sibling) -> io::Result<Option<Generation>> {
+    match opened(&seen.path, Mark::default())? {
+        Some(found) if found.id != seen.id => Err(io::ErrorKind::Interrupted.into()),
+        found => Ok(found),
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Log {
     pub(super) start: Option<Start>,
     /// Files that could not be read to their end, not yet told.
     pub(super) lost: u64,
+    /// Whether the last read ended before it had looked at all files.
+    pub(super) has_more: bool,
     /// Why it cannot be read, as told last.
     pub(super) trouble: Option<String>,
     /// Since when nothing is where its path leads.
@@ -99,7 +101,17 @@ impl Log {
     pub(super) fn new(path: &Path, start: Start) -> Self {
         let (path, start) = (path.to_owned(), Some(start));
         let past = Past::default();
-        Self { path, files: Vec::new(), start, lost: 0, trouble: None, gone: None, past, copies: Vec::new() }
+        Self {
+            path,
+            files: Vec::new(),
+            start,
+            lost: 0,
+            has_more: false,
+            trouble: None,
+            gone: None,
+            past,
+            copies: Vec::new(),
+        }
     }
 
     /// A log that was read before, as its cursors say, oldest first.
@@ -126,6 +138,7 @@ impl Log {
 
     /// The next lines, if there are any. They count as read once they are accepted.
     pub(super) fn read(&mut self, window: &mut [u8], world: &World<'_>) -> Option<Taken> {
+        self.has_more = false;
         for _ in 0..STEPS {
             match self.step(window, world) {
                 Ok(Step::Taken(taken)) => {
@@ -133,6 +146,8 @@ impl Log {
                     return Some(taken);
                 }
                 Ok(Step::Again) => {}
+                // Names changed under our hands.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Step::Nothing) => {
                     self.note(None);
                     return None;
@@ -143,6 +158,7 @@ impl Log {
                 }
             }
         }
+        self.has_more = true;
         None
     }
 
