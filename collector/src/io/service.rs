@@ -49,8 +49,9 @@ use crate::{
     metrics::Refusals,
 };
 
-/// Questions and reports that wait for the owner thread at a time; further ones wait for their turn before that.
-const JOBS: usize = 64;
+/// Questions and reports that wait for the owner thread at a time; further ones wait for their turn before that. Twice as
+/// many as there are decoded reports, so that those do not take all turns.
+const JOBS: usize = 2 * DECODED;
 
 /// Reports that are decompressed and decoded at a time; one larger than [`SMALL`] keeps its place until it is stored.
 /// Bounds the memory that they take to a few times their greatest size.
@@ -276,7 +277,7 @@ impl Collector {
             drop(place);
             answer
         };
-        self.submit(take, Result::is_ok).await?
+        self.submit(take, Result::is_ok, Job::Report).await?
     }
 
     /// Stops intake, brings everything to disk and ends the owner thread. Other handles answer 503 from then on.
@@ -293,7 +294,7 @@ impl Collector {
         &self,
         what: impl FnOnce(&mut Core, Timestamp) -> R + Send + 'static,
     ) -> Result<R, Problem> {
-        self.submit(what, |_| false).await
+        self.submit(what, |_| false, Job::Ask).await
     }
 
     /// As [`Collector::ask`]; an answer that `must_last` is given once everything that was stored is on disk.
@@ -301,6 +302,7 @@ impl Collector {
         &self,
         what: impl FnOnce(&mut Core, Timestamp) -> R + Send + 'static,
         must_last: fn(&R) -> bool,
+        job: fn(Ask) -> Job,
     ) -> Result<R, Problem> {
         let turn = self.shared.turns.clone().acquire_owned().await.map_err(|_| stopped())?;
         let (reply, answer) = oneshot::channel();
@@ -322,7 +324,7 @@ impl Collector {
             }
             Some(Box::new(move |synced| drop(reply.send(synced.and(answer)))))
         });
-        self.shared.jobs.try_send(Job::Ask(ask)).map_err(|_| stopped())?;
+        self.shared.jobs.try_send(job(ask)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 

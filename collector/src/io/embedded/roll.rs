@@ -18,8 +18,9 @@ use crate::store::{Cube, StoreError};
 /// rolling up cheap.
 const DELTAS: usize = 8;
 
-/// Deltas that one round takes, and their bytes in the full cube: bounds its memory. What is left takes further rounds.
-const ROUND: usize = 2_048;
+/// Deltas that one round takes, and their bytes in the full cube: bounds its memory, and how long nobody
+/// else is answered. What is left takes further rounds.
+const ROUND: usize = 512;
 const ROUND_BYTES: u64 = 8 << 20;
 
 /// Deltas of one slot and resource, and their keys' numbers where they are stored at the level they are going to.

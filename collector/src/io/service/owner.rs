@@ -2,11 +2,13 @@
 //!
 //! In: jobs. Out: answers. An answer that promises something to last is held until everything that was stored before it
 //! is on disk: the jobs that are there are done first, then one write through to the disk serves all of them. So a hundred
-//! agents cost hardly more of those than one, and a question that came before is not kept waiting by it.
+//! agents cost hardly more of those than one. Questions go before reports: a screen waits for one report and one write at
+//! most, and a report for no more questions than there are screens.
 
 #![expect(clippy::disallowed_methods, reason = "how long a batch takes is real time, whatever the clock says")]
 
 use std::{
+    collections::VecDeque,
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -34,6 +36,8 @@ pub(super) type Held = Box<dyn FnOnce(Result<(), Problem>) + Send>;
 
 pub(super) enum Job {
     Ask(Ask),
+    /// A report to store; questions go before it.
+    Report(Ask),
     Stop(oneshot::Sender<()>),
 }
 
@@ -64,14 +68,23 @@ pub(super) fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) ->
     }
 }
 
-/// Does a job and those that wait behind it. Answers who wants it all to end.
+/// Does a job and those that wait behind it, questions before reports. Answers who wants it all to end.
 fn batch(core: &mut Core, first: Job, inbox: &mpsc::Receiver<Job>, clock: &Clock) -> Option<oneshot::Sender<()>> {
-    let (began, mut held, mut stop, mut next) = (Instant::now(), Vec::new(), None, Some(first));
-    while let Some(job) = next.take() {
-        match job {
-            Job::Ask(ask) => held.extend(ask(core)),
-            Job::Stop(done) => stop = Some(done),
+    let (began, mut reports, mut held, mut stop) = (Instant::now(), VecDeque::new(), Vec::new(), None);
+    let mut next = Some(first);
+    loop {
+        while let Some(job) = next.take() {
+            match job {
+                Job::Ask(ask) => held.extend(ask(core)),
+                Job::Report(take) => reports.push_back(take),
+                Job::Stop(done) => stop = Some(done),
+            }
+            if stop.is_none() && held.len() < HELD && began.elapsed() < BATCH {
+                next = inbox.try_recv().ok();
+            }
         }
+        let Some(take) = reports.pop_front() else { break };
+        held.extend(take(core));
         if stop.is_none() && held.len() < HELD && began.elapsed() < BATCH {
             next = inbox.try_recv().ok();
         }
