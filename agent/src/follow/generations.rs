@@ -79,9 +79,9 @@ pub(crate) fn newer<'a>(siblings: &'a [Sibling], live: &Sibling, read: &Read<'_>
         .filter(|(s, kin)| s.id != live.id && Some(s.id) != read.last && !is_elder(s) && is_later(s, &kin.age))
         .filter(|(s, kin)| is_before_live(s, kin))
         .collect();
-    // While a file is being compressed it is there twice.
-    let plain: Vec<PathBuf> = found.iter().filter(|(_, k)| !k.is_packed).map(|(_, k)| k.plain.clone()).collect();
-    found.retain(|(_, kin)| !kin.is_packed || !plain.contains(&kin.plain));
+    // While a file is being compressed it is there twice, also where it was read before.
+    let is_plain_there = |kin: &Kin| siblings.iter().any(|s| s.path == kin.plain);
+    found.retain(|(_, kin)| !kin.is_packed || !is_plain_there(kin));
     found.sort_by(|a, b| by_age((a.0.changed_us, &a.1.age), (b.0.changed_us, &b.1.age)));
     found.into_iter().map(|(s, _)| s).collect()
 }
@@ -132,6 +132,8 @@ mod tests {
                 "a.log-20260101.gz a.log-20260102",
             ),
             ("a.log", "a.log@9 a.log.1@8 a.log.1.gz@8 a.log.2@7", 4, 7, "a.log.1"),
+            // One that was read is compressed right now.
+            ("a.log", "a.log@9 a.log.1.gz@8 a.log.1@7", 3, 7, ""),
             // The file is gone: by time.
             ("a.log", "a.log@9 a.log.1@8 a.log.2@7 a.log.3@6", 0, 6, "a.log.2 a.log.1"),
             // Other logs are none of it.

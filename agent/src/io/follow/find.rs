@@ -6,6 +6,8 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use tracing::info;
@@ -20,6 +22,10 @@ use crate::follow::{
     generations::{FileId, Kin, Read, Sibling, newer},
     mark::{Likeness, Mark},
 };
+
+/// Looks after which a file is gone, and the time between them: a rotation of many generations takes milliseconds.
+const LOOKS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(5);
 
 impl Log {
     /// Opens the next file: a generation between what was read and the log, or the log itself.
@@ -130,8 +136,7 @@ impl Log {
         {
             return Ok(false);
         }
-        let nearby = self.nearby()?;
-        match self.whereabouts(n, &nearby)? {
+        match self.settled(|log, nearby| log.whereabouts(n, nearby))? {
             Whereabouts::Found(mut found) => {
                 if !file.mark.is_known() {
                     // As it was when it was looked at last: tells what was written since.
@@ -160,9 +165,9 @@ impl Log {
     pub(super) fn replace(&mut self, n: usize) -> io::Result<()> {
         let is_newest = n + 1 == self.files.len();
         self.files[n].close();
-        let nearby = self.nearby()?;
+        let found = self.settled(|log, nearby| log.copies(n, nearby))?;
         let file = &self.files[n];
-        match self.copies(n, &nearby)? {
+        match found {
             Whereabouts::Found(copy) => {
                 info!(path = %self.path.display(), copy = %copy.path.display(), "truncated; reading on in its copy");
                 self.files[n] = *copy;
@@ -183,6 +188,17 @@ impl Log {
         }
         debug_assert!(is_newest || n < self.files.len() + 1);
         Ok(())
+    }
+
+    /// Looks for a file more than once before it is called gone: names may be moving on.
+    fn settled(&self, look: impl Fn(&Self, &Nearby) -> io::Result<Whereabouts>) -> io::Result<Whereabouts> {
+        for _ in 0..LOOKS {
+            match look(self, &self.nearby()?)? {
+                Whereabouts::Gone => thread::sleep(PAUSE),
+                found => return Ok(found),
+            }
+        }
+        Ok(Whereabouts::Gone)
     }
 
     /// Where a file that was read is now.
