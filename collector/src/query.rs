@@ -87,7 +87,10 @@ pub enum QueryError {
     #[error("{n_steps} steps are more than the {max} an answer holds; ask for a greater `step_ms`", n_steps = .0, max = budget::ANSWER_ROWS)]
     Steps(u64),
     /// More intervals of agents than one answer holds.
-    #[error("agents have more than {} intervals together; ask for one agent, a shorter range or a greater `step_ms`", budget::ANSWER_ROWS)]
+    #[error(
+        "agents have more than {} intervals together; ask for one agent, a shorter range or a greater `step_ms`",
+        budget::ANSWER_ROWS
+    )]
     Intervals,
     /// More groups than one question may have.
     #[error("more than {GROUPS} groups match; narrow the filter or the range")]
@@ -107,7 +110,9 @@ impl QueryError {
             Self::Filter(_) => ("/problems/bad-filter", "the filter is wrong", 400),
             Self::Range { .. } => ("/problems/bad-range", "the range is wrong", 400),
             Self::Parameter { .. } => ("/problems/bad-query", "a parameter is wrong", 400),
-            Self::Steps(_) | Self::Intervals | Self::Groups => ("/problems/too-much", "the answer would be too large", 400),
+            Self::Steps(_) | Self::Intervals | Self::Groups => {
+                ("/problems/too-much", "the answer would be too large", 400)
+            }
             Self::Costly => ("/problems/too-costly", "the question takes too long", 422),
             Self::Store(_) => ("/problems/store", "the store cannot be read", 503),
         };
