@@ -8,10 +8,14 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use pitot_model::{Timestamp, api::Accepted, budget};
+use pitot_model::{
+    Timestamp,
+    api::{Accepted, Problem},
+    budget,
+};
 use tokio::{
     sync::SemaphorePermit,
-    time::{Instant, timeout_at},
+    time::{Duration, Instant, timeout, timeout_at},
 };
 
 use super::Answer;
@@ -26,15 +30,31 @@ const SENT: &str = "pitot-sent";
 /// The store that is meant, by its id; any where it is missing.
 const STORE: &str = "pitot-store";
 
+/// How long the answer is kept back from who sent what cannot be taken, or what was taken before. Agents do either once in a
+/// while; who does nothing else comes no more often than this on a connection, and leaves the processor to others.
+const HELD_BACK: Duration = Duration::from_millis(250);
+
 pub(super) async fn post(State(c): State<Collector>, headers: HeaderMap, body: Body) -> Answer<Accepted> {
+    let answer = take(&c, &headers, body).await;
+    if match &answer {
+        Ok(accepted) => accepted.duplicate,
+        Err(problem) => (400..500).contains(&problem.status),
+    } {
+        let _ = timeout(HELD_BACK, c.closing()).await;
+    }
+    Ok(Json(answer?))
+}
+
+/// Nothing of it is held any more when the answer is there.
+async fn take(c: &Collector, headers: &HeaderMap, body: Body) -> Result<Accepted, Problem> {
     let refused = |refusal: Refusal| c.refused(refusal.problem());
-    let sent = text(&headers, SENT).and_then(|us| us.parse().ok()).map(Timestamp::from_micros);
-    check_store(&headers, c.store_id()).map_err(refused)?;
+    let sent = text(headers, SENT).and_then(|us| us.parse().ok()).map(Timestamp::from_micros);
+    check_store(headers, c.store_id()).map_err(refused)?;
     let reader = c.reader().await.ok_or_else(|| refused(Refusal::Busy))?;
-    let (body, encoding) = read(&c, &headers, body).await.map_err(refused)?;
+    let (body, encoding) = read(c, headers, body).await.map_err(refused)?;
     let answer = c.ingest_bytes(body.bytes, encoding, sent).await;
     drop((body.room, reader));
-    Ok(Json(answer?))
+    answer
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -72,7 +92,7 @@ async fn gather(c: &Collector, body: Body) -> Result<Held<'_>, Refusal> {
     let (mut chunks, mut bytes, mut room) = (body.into_data_stream(), BytesMut::new(), None::<SemaphorePermit<'_>>);
     let began = Instant::now();
     loop {
-        let lasts = START + std::time::Duration::from_secs((bytes.len() / PACE_BYTES) as u64);
+        let lasts = START + Duration::from_secs((bytes.len() / PACE_BYTES) as u64);
         let next = timeout_at(began + lasts.min(PATIENCE), chunks.next()).await.map_err(|_| Refusal::Slow)?;
         let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|e| Refusal::BrokenOff(e.to_string()))?;
