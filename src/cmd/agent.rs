@@ -38,8 +38,6 @@ pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     let daemon = daemon(args, &file, None)?;
     let clients = clients(&file)?;
     let captures = captures(&file, &daemon)?;
-    let (agent, files, interfaces) = (daemon.name.as_str(), daemon.files.len(), file.capture.len());
-    info!(agent, collector = file.collector.0.join(", "), files, interfaces, "agent started");
     let shipped = runtime::runtime()?.block_on(serve(args, file, daemon, captures, clients))?;
     info!(reports = shipped.reports, transactions = shipped.coverage.transactions, "agent stopped");
     match shipped.failure {
@@ -86,12 +84,13 @@ async fn serve(
     captures: Option<Captures>,
     clients: Vec<Client>,
 ) -> anyhow::Result<Shipped> {
-    let mut hangups = runtime::Hangups::new()?;
+    let (mut stop, mut hangups) = (std::pin::pin!(runtime::stop_signal()), runtime::Hangups::new()?);
+    let (agent, files, interfaces) = (daemon.name.as_str(), daemon.files.len(), file.capture.len());
+    info!(agent, collector = file.collector.0.join(", "), files, interfaces, "agent started");
     let (orders, inbox) = mpsc::channel(1);
     let mut now = (file, daemon.clone());
     let mut control = Control::create(&state(&now.0), Kind::Agent, &daemon.name);
     let mut running = std::pin::pin!(pitot_agent::io::run(daemon, captures, clients, inbox));
-    let mut stop = std::pin::pin!(runtime::stop_signal());
     let mut is_stopping = false;
     loop {
         tokio::select! {

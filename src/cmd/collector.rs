@@ -36,7 +36,7 @@ fn configuration(args: &cli::Collector) -> anyhow::Result<CollectorFile> {
 }
 
 async fn serve(args: &cli::Collector, file: CollectorFile) -> anyhow::Result<()> {
-    let mut hangups = Hangups::new()?;
+    let (stop, mut hangups) = (runtime::stop_signal(), Hangups::new()?);
     let listener = listen(&file.listen).await?;
     let collector = pitot_collector::open(file.config())?;
     let address = listener.local_addr()?;
@@ -53,7 +53,7 @@ async fn serve(args: &cli::Collector, file: CollectorFile) -> anyhow::Result<()>
         }
     };
     tokio::select! {
-        served = collector.serve(listener, runtime::stop_signal()) => served?,
+        served = collector.serve(listener, stop) => served?,
         () = heed => {}
     }
     drop(control);

@@ -110,7 +110,7 @@ fn stop_flag() -> Arc<AtomicBool> {
         let flag = flag.clone();
         move || {
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                runtime.block_on(runtime::stop_signal());
+                runtime.block_on(async { runtime::stop_signal().await });
             }
             flag.store(true, Ordering::Relaxed);
         }

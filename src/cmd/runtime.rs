@@ -26,22 +26,35 @@ pub(crate) fn log_to_stderr() {
         .try_init();
 }
 
-/// Resolves at the first SIGINT or SIGTERM.
-pub(crate) async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
+/// Resolves at the first SIGINT or SIGTERM from now on; these end the process no more. Needs a runtime around it.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> + Send {
     #[cfg(unix)]
     {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            let _ = interrupt.await;
-            return;
-        };
-        tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        async move {
+            let [mut interrupt, mut terminate] = signals.map(Result::ok);
+            tokio::select! {
+                () = one(&mut interrupt) => {}
+                () = one(&mut terminate) => {}
+            }
         }
     }
     #[cfg(not(unix))]
-    let _ = interrupt.await;
+    async {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Resolves at the next signal; never where none can be heard.
+#[cfg(unix)]
+async fn one(signals: &mut Option<tokio::signal::unix::Signal>) {
+    if let Some(signals) = signals
+        && signals.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// SIGHUPs: each asks a daemon to read its configuration anew.
