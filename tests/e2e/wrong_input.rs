@@ -80,7 +80,7 @@ fn wrong_configuration_is_told() {
         ("none", "agent", "", "no source"),
         ("unknown", "collector", "colour = \"red\"\n", "unknown field `colour`"),
         ("address", "collector", "listen = \"nowhere\"\n", "use an address and a port"),
-        ("public", "collector", "listen = \"0.0.0.0:7077\"\n", "loopback"),
+        ("public", "collector", "listen = \"0.0.0.0:7077\"\n", "or use 127.0.0.1"),
     ] {
         let path = dir.path().join(format!("{name}.toml"));
         std::fs::write(&path, text).unwrap();

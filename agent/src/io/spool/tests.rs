@@ -1,6 +1,6 @@
 //! The spool on real file systems: other processes, directories that vanish, disks that are full or read-only.
 
-use std::{env, fs, path::PathBuf, process::Command, time::Duration};
+use std::{env, fs, path::PathBuf, process::Command, thread, time::Duration};
 
 use pitot_model::{Cell, Consumer, Coverage, Reason, Report, Resource, Route, Stats, Timestamp, Window};
 
@@ -177,8 +177,16 @@ fn a_full_disk_and_one_that_cannot_be_written_pass() {
     push(&mut spool, &mut waiting).expect("there is room again");
 
     let remount = |how: &str| {
-        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&disk).status().expect("mounts");
-        assert!(done.success());
+        let mount = || Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&disk).status();
+        // The system may still be busy with what was written and closed.
+        let is_done = (0..100).any(|_| {
+            let is_done = mount().expect("mounts").success();
+            if !is_done {
+                thread::sleep(Duration::from_millis(20));
+            }
+            is_done
+        });
+        assert!(is_done);
     };
     remount("ro");
     let error = push(&mut spool, &mut report(0, 0)).expect_err("is read-only").to_string();
