@@ -130,6 +130,12 @@ pub enum Refusal {
         /// Width of the finest slots.
         slot: Duration,
     },
+    /// Another report has its place.
+    #[error(
+        "another report of the agent with this sequence is stored; two agents have the same name and state, or one has an \
+         old copy of its state: give each its own"
+    )]
+    Conflict,
     /// It belongs to an incarnation that is too old to know.
     #[error("the report belongs to a start of the agent so long ago that nobody knows whether it is stored; drop it")]
     Stale,
@@ -157,6 +163,7 @@ impl Refusal {
             Self::Future { .. } => ("in-future", "a window lies in the future", 422),
             Self::TooOld { .. } => ("too-old", "a window is older than what is kept", 422),
             Self::Width { .. } => ("bad-width", "a window does not fit", 422),
+            Self::Conflict => ("conflict", "another report has this sequence", 409),
             Self::Stale => ("stale", "the report is too old to tell", 409),
             Self::TooManyAgents => ("too-many-agents", "too many agents", 429),
         };

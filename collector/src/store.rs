@@ -111,6 +111,8 @@ pub enum Appended {
     Stored,
     /// It was stored before; nothing changed.
     Duplicate,
+    /// Another report with the same place in the agent's sequence is stored; nothing changed.
+    Conflict,
     /// It belongs to an incarnation so old that nobody knows any more whether it was stored; nothing changed.
     Stale,
     /// It comes from a new agent and [`ledger::AGENTS`] are known already; nothing changed.

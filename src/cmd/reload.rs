@@ -73,8 +73,12 @@ fn signal_only(out: &mut impl Write, pid: i32) -> anyhow::Result<ExitCode> {
     // A SIGHUP ends programs that do not expect one.
     let program = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
     let name = program.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
-    if name.as_ref().is_some_and(|n| !n.starts_with("pitot")) {
-        bail!("process {pid} is no pitot but `{}`; it is left alone", name.unwrap_or_default());
+    match name {
+        Some(name) if !name.starts_with("pitot") => bail!("process {pid} is no pitot but `{name}`; it is left alone"),
+        None if cfg!(target_os = "linux") => bail!(
+            "cannot tell whether process {pid} is a pitot, so it is left alone; use the user that it runs as, or root"
+        ),
+        _ => {}
     }
     control::hang_up(pid).with_context(|| cannot_tell(pid))?;
     writeln!(out, "process {pid}: told to read its configuration anew; its log says what became of it")?;

@@ -142,7 +142,8 @@ pub async fn run(
     let capturing = captures.map(|captures| Capturing::start(captures, daemon.settings.clone()));
     let reader = Reader::new(daemon, (mail.clone(), inbox), spool, capturing, fronts)?;
     let shipping = tokio::spawn(shipping::ship(to_ship, collectors_now, store, seed, mail.clone()));
-    let mut reading = tokio::task::spawn_blocking(|| thread::spawn(|| reader.run()).join().unwrap_or_default());
+    let mut reading =
+        tokio::task::spawn_blocking(|| thread::spawn(|| reader.run()).join().unwrap_or_else(|_| Read::broken()));
     let mut read = None;
     while read.is_none() {
         tokio::select! {

@@ -163,7 +163,8 @@ impl Follow {
         let mut room = budget::FOLLOWED_LOGS;
         for n in 0..self.sources.len() {
             self.taken = self.sources.iter().flat_map(Source::paths).collect();
-            room = room.saturating_sub(self.sources[n].look(&self.taken, self.linger, room));
+            let ids = self.taken.iter().filter_map(|path| disk::regular(path).ok()).map(|m| disk::id(&m)).collect();
+            room = room.saturating_sub(self.sources[n].look(&self.taken, ids, self.linger, room));
         }
         self.taken = self.sources.iter().flat_map(Source::paths).collect();
         let real: Vec<PathBuf> = self.taken.iter().map(|path| disk::real(path)).collect();

@@ -50,6 +50,14 @@ pub(super) struct Read {
     pub(super) failure: Option<String>,
 }
 
+impl Read {
+    /// Of a thread that panicked: what it did is not known, and its spool is as it was.
+    pub(super) fn broken() -> Self {
+        let failure = "the reading thread broke off; this is a bug of pitot, see the log and report it".to_owned();
+        Self { failure: Some(failure), ..Self::default() }
+    }
+}
+
 /// Owns everything that is counted.
 pub(super) struct Reader {
     daemon: Daemon,
@@ -185,7 +193,14 @@ impl Reader {
             let transactions = unwritten.report.count();
             warn!(transactions, "stopped with a report that could not be written; what it holds of logs is read again");
         }
-        self.read.failure = self.capturing.take().filter(Capturing::is_over).and_then(Capturing::failure);
+        let (_, n_files, n_broken) = self.files.backlog();
+        let is_short =
+            n_broken > 0 || n_files < self.daemon.files.len() as u64 || self.spool.backlog().spool_reports > 0;
+        if self.daemon.ends_when_read && is_short {
+            self.read.failure = Some("not everything was read and shipped; the log says what was not".to_owned());
+        }
+        let failed = self.capturing.take().filter(Capturing::is_over).and_then(Capturing::failure);
+        self.read.failure = failed.or(self.read.failure);
         self.read.n_waiting = self.spool.backlog().spool_reports;
         self.read
     }
@@ -251,6 +266,10 @@ impl Reader {
         if is_same_syslog(&next.syslog, &self.daemon.syslog) {
             return Ok(());
         }
+        let is_new = |spec: &&SyslogSpec| !self.daemon.syslog.iter().any(|old| old.listen == spec.listen);
+        let new: Vec<SyslogSpec> = next.syslog.iter().filter(is_new).cloned().collect();
+        // Nobody who is connected is cut off for addresses that cannot be had.
+        drop(Syslog::start(&new, self.mail.waker()).map_err(|error| error.to_string())?);
         self.syslog.stop();
         while !self.syslog.is_over() {
             self.read_sources();

@@ -37,8 +37,8 @@ pub(super) struct Shipment {
 pub(super) enum Fate {
     /// Stored.
     Taken(Accepted),
-    /// Refused for good, and why.
-    Refused(String),
+    /// Refused for good, and why; and whether since another report has its sequence.
+    Refused(String, bool),
     /// Not yet: it will be tried again.
     Waiting,
 }
@@ -48,6 +48,9 @@ pub(super) type Collectors = watch::Receiver<Arc<[Client]>>;
 
 /// What the spool keeps in the place of a store's id, before one is known: the collector that was asked.
 const ASKED: &str = "asked ";
+
+/// The kind of problem that says that another report has the same sequence.
+const CONFLICT: &str = "/problems/conflict";
 
 /// Ships what comes until nothing does. `known` is what the spool knows of the store. `tell` is called with what became of
 /// each report, and when the first attempts of one failed.
@@ -145,7 +148,8 @@ impl Task {
             }
             Err(error) if error.verdict() == Verdict::Never => {
                 self.courier.refused();
-                Some(Fate::Refused(error.to_string()))
+                let has_conflict = matches!(&error, Error::Problem(problem) if problem.kind == CONFLICT);
+                Some(Fate::Refused(error.to_string(), has_conflict))
             }
             Err(error) => {
                 self.note_failure(client, &error);

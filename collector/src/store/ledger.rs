@@ -77,11 +77,13 @@ pub struct Agent {
 
 impl Ledger {
     /// What appending this report would be.
-    pub fn admit(&self, id: &AgentId, sequence: u64) -> Appended {
+    pub fn admit(&self, report: &Report) -> Appended {
+        let (id, sequence) = (&report.agent, report.sequence);
         let Some(agent) = self.agents.get(&id.name) else {
             return if self.agents.len() < AGENTS { Appended::Stored } else { Appended::TooManyAgents };
         };
         match agent.incarnations.iter().find(|(incarnation, _)| *incarnation == id.incarnation) {
+            Some((_, last)) if sequence == *last && agent.is_another(report) => Appended::Conflict,
             Some((_, last)) if sequence <= *last => Appended::Duplicate,
             Some(_) => Appended::Stored,
             None if agent.is_forgotten(id.incarnation) => Appended::Stale,
@@ -205,6 +207,11 @@ impl Agent {
         Self { row, incarnations: Vec::new(), is_stopped: false, made: Timestamp::EPOCH, interval_us: 0 }
     }
 
+    /// Whether the last report that is stored, which has the same sequence, is not this one: made at another moment.
+    fn is_another(&self, report: &Report) -> bool {
+        self.row.incarnation == report.agent.incarnation && self.made > Timestamp::EPOCH && self.made != report.made
+    }
+
     fn is_forgotten(&self, incarnation: u64) -> bool {
         let oldest = self.incarnations.first().map_or(0, |(oldest, _)| *oldest);
         self.incarnations.len() >= INCARNATIONS && incarnation < oldest
@@ -265,7 +272,7 @@ mod tests {
     }
 
     fn take(ledger: &mut Ledger, report: &Report, now: Timestamp) -> Appended {
-        let answer = ledger.admit(&report.agent, report.sequence);
+        let answer = ledger.admit(report);
         if answer == Appended::Stored {
             ledger.put(ledger.after(report, now));
         }
@@ -326,6 +333,21 @@ mod tests {
         let written = serde_json::to_string(ledger.agent("web-1").expect("is known")).expect("is written");
         let agent: Agent = serde_json::from_str(&written).expect("is read");
         assert_eq!((agent.row.backlog, agent.is_stopped), (Some(Backlog::default()), true));
+    }
+
+    #[test]
+    fn another_report_with_the_same_sequence_is_no_repeat() {
+        let mut ledger = Ledger::default();
+        let made = |seconds, sequence| Report { made: Timestamp::from_secs(seconds), ..report(1, sequence, 0) };
+        for (seconds, sequence, want) in [
+            (10, 1, Appended::Stored),
+            (11, 2, Appended::Stored),
+            (11, 2, Appended::Duplicate),
+            (12, 2, Appended::Conflict),
+            (10, 1, Appended::Duplicate),
+        ] {
+            assert_eq!(take(&mut ledger, &made(seconds, sequence), Timestamp::EPOCH), want, "{seconds} {sequence}");
+        }
     }
 
     #[test]

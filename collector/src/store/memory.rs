@@ -290,7 +290,7 @@ impl Store for Memory {
     }
 
     fn append(&mut self, report: &Report, now: Timestamp) -> Result<Appended, StoreError> {
-        let admitted = self.ledger.admit(&report.agent, report.sequence);
+        let admitted = self.ledger.admit(report);
         if admitted != Appended::Stored {
             return Ok(admitted);
         }

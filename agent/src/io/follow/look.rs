@@ -4,7 +4,7 @@
 //! log, or leads to a file that is followed already, or to a copy of one, is no new log.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,7 +23,11 @@ use super::{
 use crate::{
     Cursor,
     enrich::Enricher,
-    follow::{family, generations::Sibling, mark::Likeness},
+    follow::{
+        family,
+        generations::{FileId, Sibling},
+        mark::Likeness,
+    },
     io::daemon::Followed,
     log::Format,
     parse::Wanted,
@@ -39,6 +43,8 @@ pub(super) struct Source {
     stdin: Option<(Stdin, Text)>,
     /// Whether it was looked at before: what is found now is new.
     is_known: bool,
+    /// Whether it was told that another source follows its file.
+    is_told: bool,
     /// Logs beyond the budget.
     beyond: u64,
 }
@@ -91,6 +97,7 @@ impl Source {
             logs: Vec::new(),
             stdin,
             is_known: !own.is_empty(),
+            is_told: false,
             beyond: 0,
         };
         if !is_stdin {
@@ -164,13 +171,21 @@ impl Source {
         n > 0
     }
 
-    /// Looks which logs there are by now, at most `room`. Gives their number.
-    pub(super) fn look(&mut self, taken: &[PathBuf], linger: Duration, room: usize) -> usize {
+    /// Looks which logs there are by now, at most `room`. Gives their number. `ids` are the files that the logs of all
+    /// sources lead to: another name of one is no other log.
+    pub(super) fn look(&mut self, taken: &[PathBuf], mut ids: HashSet<FileId>, linger: Duration, room: usize) -> usize {
         if self.stdin.is_some() {
             return 1;
         }
         let Some(pattern) = &self.pattern else {
             if self.logs.is_empty() {
+                let id = disk::regular(&self.followed.path).ok().map(|m| disk::id(&m));
+                if id.is_some_and(|id| ids.contains(&id)) || taken.contains(&self.followed.path) {
+                    if !std::mem::replace(&mut self.is_told, true) {
+                        warn!(path = self.name, "another source follows this file; it is read once");
+                    }
+                    return 0;
+                }
                 let start = self.start_of(&self.followed.path);
                 self.add(Log::new(&self.followed.path.clone(), start));
             }
@@ -183,6 +198,9 @@ impl Source {
         names.retain(|path| !taken.contains(path));
         self.beyond = 0;
         for path in &names {
+            if disk::regular(path).is_ok_and(|m| !ids.insert(disk::id(&m))) {
+                continue;
+            }
             let named = self.named(path, &names, taken);
             if !matches!(named, Named::Known) && self.logs.len() >= room {
                 self.beyond += 1;
@@ -298,6 +316,12 @@ fn copy_of(log: &mut Log, found: &Sibling) -> Option<Named> {
 }
 
 fn is_generation(base: &Path, path: &Path) -> bool {
+    // Most names are none, which costs little to see.
+    if let (Some(name), Some(stem)) = (path.file_name(), base.file_stem())
+        && !name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
+    {
+        return false;
+    }
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     base.parent() == path.parent()
         && name(base).zip(name(path)).is_some_and(|(base, name)| family::rotated(&base, &name).is_some())

@@ -38,13 +38,24 @@ impl Reader {
             }
             Fate::Taken(accepted) => {
                 (self.is_answered, self.read.n_taken) = (true, self.read.n_taken + 1);
-                self.look_back(accepted.sequence);
                 let store = if accepted.store.is_empty() { self.spool.store().to_owned() } else { accepted.store };
-                self.spool.acknowledge(number).and_then(|()| self.spool.set_store(&store))
+                let is_ours = !self.is_behind(accepted.sequence);
+                if !is_ours {
+                    self.renew();
+                }
+                // Whether it was a repeat of ours or of somebody else's, nobody can tell any more.
+                let done = match is_ours || !accepted.duplicate {
+                    true => self.spool.acknowledge(number),
+                    false => self.spool.refuse(number),
+                };
+                done.and_then(|()| self.spool.set_store(&store))
             }
-            Fate::Refused(why) => {
+            Fate::Refused(why, has_conflict) => {
                 self.is_answered = true;
                 warn!(why, "report refused; its transactions are counted as `report_refused`");
+                if has_conflict {
+                    self.renew();
+                }
                 self.spool.refuse(number)
             }
         };
@@ -54,17 +65,19 @@ impl Reader {
         }
     }
 
-    /// A collector that knows later reports of this incarnation than were ever made here knows another agent of this name,
-    /// or this one before its state was restored from a copy.
-    pub(super) fn look_back(&mut self, stored: u64) {
+    /// Whether the collector knows later reports of this incarnation than were ever made here: of another agent of this
+    /// name, or of this one before its state was restored from a copy.
+    fn is_behind(&self, stored: u64) -> bool {
         let (incarnation, last) = self.spool.last_made();
-        if self.offered == Some(incarnation) && stored > last {
-            warn!(
-                agent = self.daemon.name,
-                "the collector has later reports of this agent than were made here: its state is an old copy, or another \
-                 agent has the same name and state; reports that are made from now on count as those of another start"
-            );
-            self.spool.renew(u64::try_from(now().as_micros()).unwrap_or(0));
-        }
+        self.offered == Some(incarnation) && stored > last
+    }
+
+    fn renew(&mut self) {
+        warn!(
+            agent = self.daemon.name,
+            "the collector has other reports of this agent than were made here: its state is an old copy, or another agent \
+             has the same name and state; reports that are made from now on count as those of another start"
+        );
+        self.spool.renew(u64::try_from(now().as_micros()).unwrap_or(0));
     }
 }

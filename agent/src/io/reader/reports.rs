@@ -46,8 +46,9 @@ impl Reader {
             return;
         }
         self.due = Instant::now() + self.interval();
-        if let Some(report) = self.make(when) {
+        if let Some(mut report) = self.make(when) {
             let cursors = self.files.cursors();
+            report.offsets = cursors.iter().map(offset).collect();
             self.write(report, cursors);
         }
     }
@@ -65,12 +66,12 @@ impl Reader {
     }
 
     /// While the collector is away nobody looks at the last second: fewer reports, of whole windows, take less room.
-    pub(super) fn interval(&self) -> Duration {
+    fn interval(&self) -> Duration {
         let is_behind = self.spool.backlog().spool_reports > BEHIND && !self.is_answered;
         if is_behind { self.daemon.ship_every.max(self.daemon.window) } else { self.daemon.ship_every }
     }
 
-    pub(super) fn make(&mut self, when: When) -> Option<Report> {
+    fn make(&mut self, when: When) -> Option<Report> {
         let drained = self.windows.drain();
         let is_known = self
             .told
@@ -88,7 +89,6 @@ impl Reader {
             windows: drained.windows,
             coverage: drained.coverage,
             aliases: drained.aliases,
-            offsets: self.files.cursors().iter().map(offset).collect(),
             gauges: self.gauges,
             backlog: Some(self.backlog()),
             is_last: when == When::Last,
@@ -98,7 +98,7 @@ impl Reader {
 
     /// Time passes by the clock where packets alone are read, and in logs that are read to their end and were seen to be
     /// written lately: servers may hold lines back for a while.
-    pub(super) fn watermark(&mut self, latest: Timestamp) -> Timestamp {
+    fn watermark(&mut self, latest: Timestamp) -> Timestamp {
         let now = now();
         if self.daemon.files.is_empty() && self.daemon.syslog.is_empty() {
             return if self.capturing.is_some() { latest.max(now - ON_THE_WAY) } else { latest };
@@ -108,7 +108,7 @@ impl Reader {
         if has_clock { latest.max(now - HELD_BACK) } else { latest }
     }
 
-    pub(super) fn backlog(&mut self) -> Backlog {
+    fn backlog(&mut self) -> Backlog {
         let (unread_bytes, n_files, n_broken_files) = self.files.backlog();
         let (n_receivers, n_broken_receivers) = self.syslog.sources();
         Backlog {
@@ -119,7 +119,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn write(&mut self, mut report: Report, cursors: Vec<Cursor>) {
+    fn write(&mut self, mut report: Report, cursors: Vec<Cursor>) {
         match self.spool.push(&mut report, &cursors, now()) {
             Ok(()) => {
                 if std::mem::take(&mut self.is_unwritable) {

@@ -36,13 +36,13 @@ impl Reader {
 
     /// What is wanted, without what no clock can have written: one such line would make the collector refuse all the
     /// others that are shipped with it.
-    pub(super) fn range(&self) -> TimeRange {
+    fn range(&self) -> TimeRange {
         let latest = now() + FUTURE;
         let earliest = if self.daemon.keeps_all { Timestamp::EPOCH } else { now() - PAST };
         TimeRange::new(self.daemon.range.from.max(earliest), self.daemon.range.to.min(latest))
     }
 
-    pub(super) fn take_captured(&mut self) -> bool {
+    fn take_captured(&mut self) -> bool {
         let Some(capturing) = &mut self.capturing else { return false };
         let mut has_read = false;
         while !self.windows.is_full()

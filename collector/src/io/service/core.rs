@@ -164,6 +164,7 @@ impl Core {
         match appended {
             Appended::Stored => self.take(report, now),
             Appended::Duplicate => self.metrics.duplicate(),
+            Appended::Conflict => return Err(self.refused(report, &Refusal::Conflict)),
             Appended::Stale => return Err(self.refused(report, &Refusal::Stale)),
             Appended::TooManyAgents => return Err(self.refused(report, &Refusal::TooManyAgents)),
         }

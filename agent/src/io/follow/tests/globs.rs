@@ -185,3 +185,20 @@ fn too_many_logs_are_told() {
     rig.write("5x.log", "more\n");
     assert_eq!((rig.read(), rig.lost), ("more".into(), 0));
 }
+
+#[test]
+fn a_file_under_several_names_is_read_once() {
+    for sources in [&["*.log"][..], &["a.log", "b.log"], &["a.log", "a.log"], &["*.log", "b.log"], &["b.log", "*.log"]]
+    {
+        let mut rig = Rig::new(sources);
+        rig.write("a.log", "a1\n");
+        std::os::unix::fs::symlink("a.log", rig.path("b.log")).unwrap();
+        fs::hard_link(rig.path("a.log"), rig.path("c.log")).unwrap();
+        assert_eq!(rig.read(), "a1", "{sources:?}");
+        rig.write("a.log", "a2\n");
+        assert_eq!(rig.read(), "a2", "{sources:?}");
+        rig.stop();
+        rig.write("a.log", "a3\n");
+        assert_eq!((rig.read(), rig.lost), ("a3".to_owned(), 0), "{sources:?}");
+    }
+}

@@ -118,6 +118,9 @@ async fn reports() -> Vec<Row> {
     for incarnation in 10..20 {
         assert_eq!(bench.ship(&report_of(incarnation)).await.status, 200);
     }
+    let mut another = report_of(19);
+    another.made = another.made + Duration::from_secs(1);
+    rows.push(row("another report with a sequence that is stored", bench.ship(&another).await));
     rows.push(row("report of a start of the agent of long ago", bench.ship(&report_of(10)).await));
     let elsewhere = Request::post("/api/v1/reports").header("pitot-store", "2a");
     let mut elsewhere = bench.send(elsewhere.body(Body::empty()).expect("a request")).await;
