@@ -34,13 +34,14 @@ const SERIES: usize = 2_000;
 const OTHER: &str = "(other)";
 
 /// Why reports are refused: kinds of problems, without their prefix. The last one is for all others.
-pub const REFUSALS: [&str; 18] = [
+pub const REFUSALS: [&str; 19] = [
     "bad-body",
     "bad-encoding",
     "bad-report",
     "bad-width",
     "bug",
     "busy",
+    "conflict",
     "in-future",
     "newer-report",
     "slow",
