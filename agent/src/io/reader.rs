@@ -193,16 +193,27 @@ impl Reader {
             let transactions = unwritten.report.count();
             warn!(transactions, "stopped with a report that could not be written; what it holds of logs is read again");
         }
-        let (_, n_files, n_broken) = self.files.backlog();
-        let is_short =
-            n_broken > 0 || n_files < self.daemon.files.len() as u64 || self.spool.backlog().spool_reports > 0;
-        if self.daemon.ends_when_read && is_short {
-            self.read.failure = Some("not everything was read and shipped; the log says what was not".to_owned());
+        if self.daemon.ends_when_read {
+            self.read.failure = self.shortfall();
         }
         let failed = self.capturing.take().filter(Capturing::is_over).and_then(Capturing::failure);
         self.read.failure = failed.or(self.read.failure);
         self.read.n_waiting = self.spool.backlog().spool_reports;
         self.read
+    }
+
+    /// What keeps the work of one that ends by itself from being done.
+    fn shortfall(&mut self) -> Option<String> {
+        let (_, n_files, n_broken) = self.files.backlog();
+        let n_waiting = self.spool.backlog().spool_reports;
+        if n_files < self.daemon.files.len() as u64 {
+            return Some("not all sources lead to a file; look at their paths and patterns".to_owned());
+        }
+        match (n_broken, n_waiting) {
+            (0, 0) => None,
+            (0, n) => Some(format!("{n} reports wait in the spool; run it again to ship them")),
+            (n, _) => Some(format!("{n} of {n_files} logs could not be read; the log says why")),
+        }
     }
 
     fn hear(&mut self, event: Event) {

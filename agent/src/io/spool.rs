@@ -45,7 +45,10 @@ impl Directory {
             _ => SpoolError::Io { what: "keep reports", place: place.clone(), error },
         };
         make(path).map_err(failed)?;
-        let lock = private().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(failed)?;
+        // Held for reading: a file that is open for writing would keep its disk from being made read-only.
+        let lock = path.join(LOCK);
+        private().create(true).truncate(false).write(true).open(&lock).map_err(failed)?;
+        let lock = File::open(lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(SpoolError::Locked { place }),
