@@ -207,7 +207,7 @@ pub(crate) struct Agent {
     /// Log file to follow, or a pattern of files; may be repeated
     #[arg(long = "source", value_name = "FILE")]
     pub(crate) sources: Vec<PathBuf>,
-    /// Address that takes syslog messages, such as udp://127.0.0.1:5514, tcp://[::1]:5514, unix:///run/pitot/log (datagrams)
+    /// Address that takes syslog messages, such as udp://127.0.0.1:5514, tcp://127.0.0.1:5514, unix:///run/pitot/log (datagrams)
     /// or unix-stream:///run/pitot/log; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) syslog: Vec<String>,
