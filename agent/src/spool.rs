@@ -171,6 +171,8 @@ impl From<&SpoolConfig> for Limits {
 enum Step {
     Remove(Kind, u64),
     Rename(Kind, Kind, u64),
+    /// What was changed before lasts before anything that follows.
+    Sync,
 }
 
 impl Spool {
@@ -313,6 +315,7 @@ impl Spool {
             let taken = match step {
                 Step::Remove(kind, number) => self.disk.remove(&kind.name(number)),
                 Step::Rename(from, to, number) => self.disk.rename(&from.name(number), &to.name(number)),
+                Step::Sync => self.disk.sync(),
             };
             match taken {
                 // Somebody was faster; unless the whole directory is away, which syncing it tells.

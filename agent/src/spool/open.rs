@@ -100,7 +100,7 @@ impl Spool {
                 // A report in several files, of which the last is missing.
                 Ok(head) if head.until > last => {
                     files.remove(&number);
-                    self.steps.push_back(Step::Remove(kind, number));
+                    self.steps.extend([Step::Remove(kind, number), Step::Sync]);
                 }
                 Ok(head) => {
                     if !is_damaged {

@@ -131,9 +131,18 @@ impl Spool {
     }
 
     /// Takes back what was written of a push that failed. What cannot be removed now is removed before anything else is done.
+    ///
+    /// The last file, which makes all of them count, is gone for good before any of the others goes, and all are before their
+    /// numbers are used again: else a crash may bring back a few that look like a whole.
     fn unwrite(&mut self, files: &[File]) {
         self.is_dirty = true;
-        self.steps.extend(files.iter().rev().map(|f| Step::Remove(Kind::Report, f.entry.number)));
+        let mut removals = files.iter().rev().map(|f| Step::Remove(Kind::Report, f.entry.number));
+        self.steps.extend(removals.next());
+        self.steps.push_back(Step::Sync);
+        if files.len() > 1 {
+            self.steps.extend(removals);
+            self.steps.push_back(Step::Sync);
+        }
         if let Err(error) = self.take_steps() {
             warn!(%error, "a report that could not be kept cannot be removed from the spool");
         }

@@ -143,6 +143,27 @@ fn old_reports_go_but_never_the_oldest() {
 }
 
 #[test]
+fn pieces_that_were_taken_back_never_count_in_part() {
+    let in_halves = |r: &Report| {
+        pack::pack_with(r, &|r| if r.windows.len() > 1 { Err(String::new()) } else { Ok(Bytes::from_static(b"half")) })
+    };
+    for seed in 0..1_000 {
+        let sim = Sim::new(seed);
+        let (mut spool, _) = open(&sim, 1 << 20);
+        let mut report = report(2);
+        report.windows.push(report.windows[0].clone());
+        report.coverage.transactions = 4;
+        sim.set(Trouble::OneIn(4));
+        for _ in 0..2 {
+            let _ = spool.push_by(&mut report, &[], now(), &in_halves);
+        }
+        sim.crash();
+        let (mut spool, _) = open(&sim, 1 << 20);
+        assert_eq!(take_all(&mut spool).iter().sum::<u64>() % 4, 0, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_refusal_outlives_a_restart_and_is_told_once() {
     let sim = Sim::new(1);
     let (mut spool, _) = open(&sim, 1 << 20);
