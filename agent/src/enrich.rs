@@ -15,7 +15,7 @@ mod template;
 
 use std::{sync::Arc, time::Duration};
 
-use pitot_model::{Direction, Evidence, Reason, Status, Timing, Transaction, budget as model_budget};
+use pitot_model::{Direction, Evidence, Marks, Reason, Status, Timing, Transaction, budget as model_budget};
 
 use consumer::{Identity, address, is_there};
 pub use exchange::{OUTBOUND, shown_host};
@@ -119,6 +119,7 @@ impl Enricher {
             route: self.routes.name(route).0,
             consumer,
             evidence,
+            group: "",
             protocol: record.protocol,
             status: record.status.map_or(Status::NONE, Status::code),
             request_bytes: record.request_bytes.unwrap_or(0),
@@ -131,6 +132,7 @@ impl Enricher {
                 duration: record.duration_us.map(Duration::from_micros),
                 ttfb: record.ttfb_us.map(Duration::from_micros),
             },
+            marks: Marks::default(),
         };
         Ok((transaction, Numbers { route, consumer: number }))
     }

@@ -38,6 +38,7 @@ pub const FIELDS: &[Field] = &[
     Field::Method,
     Field::Consumer,
     Field::Evidence,
+    Field::Group,
     Field::Status,
 ];
 

@@ -22,6 +22,9 @@ pub const REPORT_EXEMPLARS: usize = 1 << 14;
 /// Route aliases of one report.
 pub const REPORT_ALIASES: usize = 1 << 16;
 
+/// Marks of one report.
+pub const REPORT_MARKS: usize = 1 << 14;
+
 /// Source offsets of one report.
 pub const REPORT_OFFSETS: usize = 1 << 16;
 

@@ -94,15 +94,30 @@ pub struct Consumer {
     pub id: String,
     /// Kind of evidence.
     pub evidence: Evidence,
+    /// What the operator or its looks say that it is: a tier, `partners`, [`Consumer::BOTS`]; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
 }
 
 impl Consumer {
     /// What consumers beyond the budget are folded into.
     pub const OTHER: &'static str = "(other)";
 
-    /// A consumer known by this evidence.
+    /// Group of crawlers and other programs that nobody sent on behalf of a user.
+    pub const BOTS: &'static str = "bots";
+
+    /// Group of health checks and probes.
+    pub const HEALTH: &'static str = "health";
+
+    /// A consumer known by this evidence, in no group.
     pub fn new(id: impl Into<String>, evidence: Evidence) -> Self {
-        Self { id: id.into(), evidence }
+        Self { id: id.into(), evidence, group: String::new() }
+    }
+
+    /// The same in a group.
+    #[must_use]
+    pub fn in_group(self, group: impl Into<String>) -> Self {
+        Self { group: group.into(), ..self }
     }
 }
 

@@ -144,6 +144,8 @@ fields! {
     Consumer = "consumer", Name;
     /// How the consumer was told: key, token, certificate, name, user, address
     Evidence = "evidence", Name;
+    /// Group of the consumer: a tier, bots, health
+    Group = "group", Name;
     /// Status code, class (5xx), gRPC code (grpc-unavailable) or reset, timeout
     Status = "status" | "http.response.status_code", Status;
     /// Duration: >250ms

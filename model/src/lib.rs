@@ -9,7 +9,9 @@ pub mod api;
 pub mod budget;
 mod coverage;
 mod dimension;
+mod distinct;
 pub mod filter;
+mod mark;
 mod report;
 pub mod semconv;
 mod sketch;
@@ -21,6 +23,8 @@ pub mod wire;
 
 pub use coverage::{Coverage, Reason};
 pub use dimension::{Consumer, Evidence, Resource, Route, Status};
+pub use distinct::Distinct;
+pub use mark::{Deprecation, MARK_WIDTH, Mark, MarkKey, MarkKind, MarkSum, Marks, RateLimit, TokenAge};
 pub use report::{AgentId, Backlog, Exemplar, Gauges, Offset, Report, RouteAlias};
 pub use sketch::{Bucket, DenseSketch, Sketch, V2Error};
 pub use time::{ParseTimeError, TimeRange, Timestamp, parse_duration, show_duration};

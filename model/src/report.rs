@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Evidence, Resource, Route, Status, Timestamp, Window};
+use crate::{Coverage, Evidence, Mark, Resource, Route, Status, Timestamp, Window};
 
 /// Who ships: a stable name and the start of this process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -37,6 +37,8 @@ pub struct Report {
     pub exemplars: Vec<Exemplar>,
     /// Templates learned since: earlier counts under `from` belong to `to`.
     pub aliases: Vec<RouteAlias>,
+    /// What is counted beside cells; each key at most once.
+    pub marks: Vec<Mark>,
     /// How far each source was read; what this report stands for.
     pub offsets: Vec<Offset>,
     /// What its captures hold now; `None` for an agent without any.

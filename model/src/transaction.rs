@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{Evidence, Status, Timestamp};
+use crate::{Evidence, Marks, Status, Timestamp};
 
 /// One request with its final response (RFC 9110: an exchange).
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Transaction<'a> {
     pub consumer: &'a str,
     /// How the consumer was told.
     pub evidence: Evidence,
+    /// Group of the consumer; empty for none.
+    pub group: &'a str,
     /// HTTP version.
     pub protocol: Protocol,
     /// Final status, or how it ended without one.
@@ -36,6 +38,8 @@ pub struct Transaction<'a> {
     pub trace_id: &'a str,
     /// When it happened and how long it took.
     pub timing: Timing,
+    /// What else it shows.
+    pub marks: Marks,
 }
 
 /// When a transaction happened, as precisely as its source knows.

@@ -6,6 +6,7 @@
 //! A report is `u32 magic "PIT1"` (little endian) and the protobuf message. The message's `version` says which rules
 //! the writer followed; a reader refuses newer ones by [`WireError::Newer`] and skips fields that it does not know.
 
+mod mark;
 mod scan;
 pub mod v1;
 
@@ -14,8 +15,8 @@ use std::time::Duration;
 use prost::Message as _;
 
 use crate::{
-    AgentId, Backlog, Cell, Consumer, Coverage, Evidence, Exemplar, Gauges, Offset, Reason, Report, Resource, Route,
-    RouteAlias, Sketch, Stats, Status, Timestamp, Window, budget,
+    AgentId, Backlog, Cell, Consumer, Coverage, Evidence, Exemplar, Gauges, Mark, Offset, Reason, Report, Resource,
+    Route, RouteAlias, Sketch, Stats, Status, Timestamp, Window, budget,
 };
 
 /// The version that this program writes, and the newest that it reads.
@@ -89,6 +90,16 @@ pub fn agent_of(head: &[u8]) -> Option<&str> {
     std::str::from_utf8(rest.get(..n_bytes)?).ok()
 }
 
+/// Encodes a mark; for stores. Versioning is the store's business.
+pub fn encode_mark(mark: &Mark) -> Vec<u8> {
+    mark::to_v1(mark).encode_to_vec()
+}
+
+/// Decodes a mark of a store. `None` for one of a kind that this program does not know.
+pub fn decode_mark(bytes: &[u8]) -> Result<Option<Mark>, WireError> {
+    mark::from_v1(v1::Mark::decode(bytes).map_err(|e| WireError::Malformed(e.to_string()))?)
+}
+
 /// Encodes a window; for stores. Versioning is the store's business.
 pub fn encode_window(window: &Window) -> Vec<u8> {
     window_to_v1(window).encode_to_vec()
@@ -121,6 +132,7 @@ fn report_to_v1(r: &Report) -> v1::Report {
         gauges: r.gauges.map(gauges_to_v1),
         backlog: r.backlog.map(backlog_to_v1),
         is_last: r.is_last,
+        marks: r.marks.iter().map(mark::to_v1).collect(),
     }
 }
 
@@ -148,6 +160,7 @@ fn report_from_v1(m: v1::Report) -> Result<Report, WireError> {
         gauges: m.gauges.map(gauges_from_v1),
         backlog: m.backlog.map(backlog_from_v1),
         is_last: m.is_last,
+        marks: mark::all_from_v1(m.marks)?,
     })
 }
 
@@ -168,11 +181,7 @@ fn window_to_v1(w: &Window) -> v1::Window {
         width_ms: u32::try_from(w.width.as_millis()).unwrap_or(u32::MAX),
         resource: Some(resource_to_v1(&w.resource)),
         routes: w.routes.iter().map(route_to_v1).collect(),
-        consumers: w
-            .consumers
-            .iter()
-            .map(|c| v1::Consumer { id: c.id.clone(), evidence: evidence_to_v1(c.evidence) })
-            .collect(),
+        consumers: w.consumers.iter().map(consumer_to_v1).collect(),
         cells: w.cells.iter().map(cell_to_v1).collect(),
     }
 }
@@ -190,7 +199,7 @@ fn window_from_v1(m: v1::Window) -> Result<Window, WireError> {
         width: Duration::from_millis(u64::from(m.width_ms)),
         resource: resource_from_v1(m.resource.unwrap_or_default()),
         routes: m.routes.into_iter().map(route_from_v1).collect(),
-        consumers: m.consumers.into_iter().map(|c| Consumer::new(cut(c.id), evidence_from_v1(c.evidence))).collect(),
+        consumers: m.consumers.into_iter().map(consumer_from_v1).collect(),
         cells: m.cells.into_iter().map(cell_from_v1).collect::<Result<_, _>>()?,
     })
 }
@@ -286,7 +295,7 @@ fn exemplar_to_v1(e: &Exemplar) -> v1::Exemplar {
         resource: Some(resource_to_v1(&e.resource)),
         route: Some(route_to_v1(&e.route)),
         path: e.path.clone(),
-        consumer: Some(v1::Consumer { id: e.consumer.clone(), evidence: evidence_to_v1(e.evidence) }),
+        consumer: Some(consumer_to_v1(&Consumer::new(&e.consumer, e.evidence))),
         status: e.status.as_wire(),
         duration_us: e.duration_us,
         response_bytes: e.response_bytes,
@@ -336,6 +345,14 @@ fn route_to_v1(r: &Route) -> v1::Route {
 
 fn route_from_v1(m: v1::Route) -> Route {
     Route::new(cut(m.method), cut(m.template))
+}
+
+fn consumer_to_v1(c: &Consumer) -> v1::Consumer {
+    v1::Consumer { id: c.id.clone(), evidence: evidence_to_v1(c.evidence), group: c.group.clone() }
+}
+
+fn consumer_from_v1(m: v1::Consumer) -> Consumer {
+    Consumer::new(cut(m.id), evidence_from_v1(m.evidence)).in_group(cut(m.group))
 }
 
 fn evidence_to_v1(e: Evidence) -> u32 {
@@ -398,6 +415,7 @@ mod tests {
                 from: Route::new("GET", "/u/a"),
                 to: Route::new("GET", "/u/{slug}"),
             }],
+            marks: vec![mark::sample()],
             offsets: vec![Offset { source: "access.log".into(), fingerprint: 9, bytes: 400 }],
             gauges: Some(Gauges { requests_in_flight: 3, streams_open: 1, connections: 40, buffered_bytes: 2_000 }),
             backlog: Some(Backlog {

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use pitot_model::{Direction, Evidence, Protocol, Status, Timing, Transaction, budget};
+use pitot_model::{Direction, Evidence, Marks, Protocol, Status, Timing, Transaction, budget};
 
 use super::{
     Enricher, Number, Numbers,
@@ -48,6 +48,7 @@ impl Enricher {
             route: self.routes.name(route).0,
             consumer,
             evidence,
+            group: "",
             protocol: exchange.protocol,
             status: status(exchange),
             request_bytes: exchange.request_bytes,
@@ -61,6 +62,7 @@ impl Enricher {
                 response_last: exchange.response_last,
                 is_stream: exchange.is_stream,
             },
+            marks: Marks::default(),
         };
         (transaction, Numbers { route, consumer: number })
     }

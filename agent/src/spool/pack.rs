@@ -82,6 +82,7 @@ fn without_parts(mut report: Report) -> Report {
         return report;
     }
     report.exemplars.clear();
+    report.marks.clear();
     report.aliases.clear();
     report.offsets.clear();
     report

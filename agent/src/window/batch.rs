@@ -3,7 +3,7 @@
 //! In: transactions. Out: rows of numbers and small dictionaries. It is reused from piece to piece.
 
 use hashbrown::{DefaultHashBuilder, HashTable};
-use pitot_model::{Coverage, Evidence, Reason, Sketch, Status, Transaction};
+use pitot_model::{Consumer, Coverage, Evidence, Marks, Reason, Sketch, Status, Transaction};
 use std::hash::BuildHasher;
 
 use crate::enrich::{Number, Numbers, is_cut};
@@ -36,10 +36,12 @@ pub(super) struct Row {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(super) rows: Vec<Row>,
+    /// What rows show beside their numbers, by the index of the row, in that order; few have anything.
+    pub(super) marks: Vec<(u32, Marks)>,
     pub(super) resources: Names,
     /// Keys are resource (4 bytes), method, 0, shape.
     pub(super) routes: Names,
-    /// Keys are evidence (1 byte), name.
+    /// Keys are evidence (1 byte), name, 0, group.
     pub(super) consumers: Names,
     /// Lines, bytes, and why lines are no rows.
     pub coverage: Coverage,
@@ -77,6 +79,7 @@ impl Batch {
     /// Forgets everything but its memory.
     pub fn clear(&mut self) {
         self.rows.clear();
+        self.marks.clear();
         self.resources.clear();
         self.routes.clear();
         self.consumers.clear();
@@ -141,6 +144,9 @@ impl Batch {
             ttfb_us: self.clip(ttfb),
             status: t.status,
         };
+        if !t.marks.is_empty() {
+            self.marks.push((self.rows.len() as u32, t.marks));
+        }
         self.rows.push(row);
     }
 
@@ -176,6 +182,8 @@ impl Batch {
         self.key.clear();
         self.key.push(t.evidence as u8);
         self.key.extend_from_slice(t.consumer.as_bytes());
+        self.key.push(0);
+        self.key.extend_from_slice(t.group.as_bytes());
         let consumer = self.consumers.intern(&self.key);
         note(&mut self.consumer_of, number, consumer, UNSEEN);
         consumer
@@ -270,9 +278,10 @@ pub(super) fn split_resource(key: &[u8]) -> (&str, &str) {
     std::str::from_utf8(key).unwrap_or_default().split_once('\0').unwrap_or_default()
 }
 
-/// The evidence and name of a consumer's key.
-pub(super) fn split_consumer(key: &[u8]) -> (Evidence, &str) {
-    let (&first, name) = key.split_first().unwrap_or((&0, b""));
+/// The consumer of a key.
+pub(super) fn split_consumer(key: &[u8]) -> Consumer {
+    let (&first, rest) = key.split_first().unwrap_or((&0, b""));
     let evidence = Evidence::ALL.into_iter().find(|e| *e as u8 == first).unwrap_or_default();
-    (evidence, std::str::from_utf8(name).unwrap_or_default())
+    let (name, group) = std::str::from_utf8(rest).unwrap_or_default().split_once('\0').unwrap_or_default();
+    Consumer::new(name, evidence).in_group(group)
 }

@@ -103,8 +103,7 @@ impl Registry {
         if let Some(answer) = self.seen_consumers.get(key) {
             return answer;
         }
-        let (evidence, name) = split_consumer(key);
-        let answer = self.consumer(name, evidence);
+        let answer = self.consumer(split_consumer(key));
         self.seen_consumers.put(key, answer);
         answer
     }
@@ -195,8 +194,7 @@ impl Registry {
         id
     }
 
-    fn consumer(&mut self, name: &str, evidence: Evidence) -> (u32, bool) {
-        let consumer = Consumer::new(name, evidence);
+    fn consumer(&mut self, consumer: Consumer) -> (u32, bool) {
         if let Some(&id) = self.consumer_index.get(&consumer) {
             return (id, false);
         }

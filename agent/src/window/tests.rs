@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pitot_model::{Direction, Evidence, Protocol, Reason, Status, Timestamp, Timing, Transaction, Window};
+use pitot_model::{Direction, Evidence, Marks, Protocol, Reason, Status, Timestamp, Timing, Transaction, Window};
 use proptest::prelude::*;
 
 use super::{Batch, Limits, Summary, Windows};
@@ -33,6 +33,7 @@ fn batch(calls: &[Call]) -> Batch {
             route: &c.route,
             consumer: &c.consumer,
             evidence: Evidence::Name,
+            group: "",
             protocol: Protocol::Http11,
             status: Status::code(c.status),
             request_bytes: 1,
@@ -45,6 +46,7 @@ fn batch(calls: &[Call]) -> Batch {
                 duration: c.us.map(Duration::from_micros),
                 ttfb: None,
             },
+            marks: Marks::default(),
         };
         batch.push(&transaction, true);
     }

@@ -163,7 +163,7 @@ fn cube(expr: &Expr, by: GroupBy) -> Cube {
     let fields = expr.fields();
     let (routes, consumers) = needs(by);
     let routes = routes || fields.iter().any(|f| matches!(f, Field::Route | Field::Method));
-    let consumers = consumers || fields.iter().any(|f| matches!(f, Field::Consumer | Field::Evidence));
+    let consumers = consumers || fields.iter().any(|f| matches!(f, Field::Consumer | Field::Evidence | Field::Group));
     match (routes, consumers) {
         (true, true) => Cube::Full,
         (false, true) => Cube::Consumers,

@@ -102,7 +102,9 @@ impl Parts<'_> {
                 match (&term.test, term.test.field()) {
                     (Test::Status(test), _) => Select::Status(*test),
                     (_, Some(Field::Route | Field::Method)) => Select::Routes(each(&self.routes)?),
-                    (_, Some(Field::Consumer | Field::Evidence)) => Select::Consumers(each(&self.consumers)?),
+                    (_, Some(Field::Consumer | Field::Evidence | Field::Group)) => {
+                        Select::Consumers(each(&self.consumers)?)
+                    }
                     _ => Select::Always(expr.matches_within(&self.resource, steps)?),
                 }
             }
@@ -168,6 +170,7 @@ impl Facts for Part<'_> {
             Field::Method => [self.route.map(|r| r.method.as_str()), None],
             Field::Consumer => [self.consumer.map(|c| c.id.as_str()), None],
             Field::Evidence => [self.consumer.map(|c| c.evidence).map(Evidence::name), None],
+            Field::Group => [self.consumer.map(|c| c.group.as_str()), None],
             _ => [None, None],
         }
     }

@@ -21,6 +21,7 @@ struct Counts {
     exemplars: usize,
     aliases: usize,
     offsets: usize,
+    marks: usize,
 }
 
 /// Refuses a report with too much of something.
@@ -39,6 +40,7 @@ pub(super) fn check(report: &[u8]) -> Result<(), WireError> {
             10 => add(&mut counts.exemplars, 1, budget::REPORT_EXEMPLARS, "exemplars")?,
             11 => add(&mut counts.aliases, 1, budget::REPORT_ALIASES, "route aliases")?,
             12 => add(&mut counts.offsets, 1, budget::REPORT_OFFSETS, "offsets")?,
+            16 => add(&mut counts.marks, 1, budget::REPORT_MARKS, "marks")?,
             _ => {}
         }
         Ok(())
@@ -108,10 +110,11 @@ mod tests {
             [&bytes, window].concat()
         };
         for (what, one, most, is_window) in [
-            ("windows", &[66, 0], budget::REPORT_WINDOWS, false),
+            ("windows", &[66, 0][..], budget::REPORT_WINDOWS, false),
             ("exemplars", &[82, 0], budget::REPORT_EXEMPLARS, false),
             ("route aliases", &[90, 0], budget::REPORT_ALIASES, false),
             ("offsets", &[98, 0], budget::REPORT_OFFSETS, false),
+            ("marks", &[130, 1, 0], budget::REPORT_MARKS, false),
             ("routes", &[34, 0], budget::REPORT_NAMES, true),
             ("consumers", &[42, 0], budget::REPORT_NAMES, true),
             ("cells", &[50, 0], budget::REPORT_CELLS, true),

@@ -33,6 +33,32 @@ pub struct Report {
     pub backlog: Option<Backlog>,
     #[prost(bool, tag = "15")]
     pub is_last: bool,
+    #[prost(message, repeated, tag = "16")]
+    pub marks: Vec<Mark>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Mark {
+    #[prost(sint64, tag = "1")]
+    pub hour_s: i64,
+    #[prost(uint32, tag = "2")]
+    pub kind: u32,
+    #[prost(string, tag = "3")]
+    pub service: String,
+    #[prost(message, optional, tag = "4")]
+    pub route: Option<Route>,
+    #[prost(message, optional, tag = "5")]
+    pub consumer: Option<Consumer>,
+    #[prost(uint64, tag = "6")]
+    pub count: u64,
+    #[prost(sint64, tag = "7")]
+    pub last_us: i64,
+    #[prost(uint64, optional, tag = "8")]
+    pub least: Option<u64>,
+    #[prost(uint64, optional, tag = "9")]
+    pub greatest: Option<u64>,
+    #[prost(bytes = "vec", tag = "10")]
+    pub distinct: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -139,6 +165,8 @@ pub struct Consumer {
     pub id: String,
     #[prost(uint32, tag = "2")]
     pub evidence: u32,
+    #[prost(string, tag = "3")]
+    pub group: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
