@@ -21,6 +21,8 @@ pub struct Cursor {
     pub device: u64,
     /// See `device`.
     pub inode: u64,
+    /// When the file was made, microseconds since 1970; 0 where the file system does not say.
+    pub born_us: i64,
     /// When the file was changed last before it was read last, microseconds since 1970.
     pub changed_us: i64,
     /// Bytes read and accounted for, up to the end of a line.

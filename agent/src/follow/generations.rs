@@ -18,6 +18,8 @@ pub(crate) struct FileId {
 pub(crate) struct Sibling {
     pub(crate) path: PathBuf,
     pub(crate) id: FileId,
+    /// When it was made, microseconds since 1970; 0 where nobody knows.
+    pub(crate) born_us: i64,
     /// Time of the last change, microseconds since 1970.
     pub(crate) changed_us: i64,
     pub(crate) bytes: u64,
@@ -105,6 +107,7 @@ mod tests {
             Sibling {
                 path: name.into(),
                 id: FileId { device: 1, inode: n as u64 + 1 },
+                born_us: 0,
                 changed_us: time.parse().unwrap(),
                 bytes: 1,
                 kin: kin.map(of),

@@ -41,6 +41,12 @@ pub(super) fn changed_us(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1_000)
 }
 
+/// When it was made, microseconds since 1970; 0 where the file system does not say.
+pub(super) fn born_us(metadata: &Metadata) -> i64 {
+    let since = metadata.created().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    since.and_then(|d| i64::try_from(d.as_micros()).ok()).unwrap_or(0)
+}
+
 /// Fills the buffer from a place of the file on; less only at the file's end. Gives the number of bytes.
 pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut n = 0;
@@ -57,8 +63,8 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 
 /// A file as it looks now.
 pub(super) fn sibling(path: &Path, metadata: &Metadata, kin: Option<Kin>) -> Sibling {
-    let (id, changed_us) = (id(metadata), changed_us(metadata));
-    Sibling { path: path.to_owned(), id, changed_us, bytes: metadata.len(), kin }
+    let (id, born_us, changed_us) = (id(metadata), born_us(metadata), changed_us(metadata));
+    Sibling { path: path.to_owned(), id, born_us, changed_us, bytes: metadata.len(), kin }
 }
 
 /// All regular files in the directory of a log, with what their names say. With `by_digits`, those that differ from it in

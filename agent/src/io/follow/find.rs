@@ -204,15 +204,17 @@ impl Log {
     /// Where a file that was read is now.
     fn whereabouts(&self, n: usize, nearby: &Nearby) -> io::Result<Whereabouts> {
         let file = &self.files[n];
-        // A file that was replaced is not where its successor is, and one of which nothing was seen is known by its number
-        // alone: by now that may have been given to another one.
-        let is_newest = n + 1 == self.files.len();
-        let may_be = |s: &&Sibling| {
-            let may_be_another =
-                s.path == nearby.path || (!file.mark.is_known() && (s.bytes, s.changed_us) != (0, file.changed_us));
-            let is_older = !file.mark.is_known() && s.changed_us < file.changed_us;
-            s.id == file.id && !is_older && (is_newest || !may_be_another)
+        // One of which nothing was seen is known by its number, which may have been given to another one by now; unless that
+        // was made at the same time.
+        let is_known = |s: &Sibling| {
+            let is_as_it_was = (s.bytes, s.changed_us) == (0, file.changed_us);
+            let has_grown = n + 1 == self.files.len() && s.changed_us >= file.changed_us;
+            let is_same = file.born_us != 0 && s.born_us == file.born_us;
+            file.mark.is_known() || is_same || is_as_it_was || has_grown
         };
+        // A file that was replaced is not where its successor is.
+        let is_newest = n + 1 == self.files.len();
+        let may_be = |s: &&Sibling| s.id == file.id && (is_newest || s.path != nearby.path) && is_known(s);
         if let Some(same) = nearby.all.iter().find(may_be)
             && let Some(found) = opened(&same.path, file.mark)?
             && (file.mark.is_known() || !found.is_packed())
@@ -285,7 +287,9 @@ impl Log {
         let kin = is_link.then(|| Kin { plain: path.clone(), is_packed: false, age, may_be_newer: true });
         let live = match fs::metadata(&path) {
             Ok(metadata) => disk::sibling(&path, &metadata, kin),
-            Err(_) => Sibling { path: path.clone(), id: Default::default(), changed_us: i64::MAX, bytes: 0, kin },
+            Err(_) => {
+                Sibling { path: path.clone(), id: Default::default(), born_us: 0, changed_us: i64::MAX, bytes: 0, kin }
+            }
         };
         Ok(Nearby { path, live, all })
     }

@@ -28,6 +28,8 @@ pub(super) struct Generation {
     pub(super) id: FileId,
     /// Where it was, all symbolic links resolved.
     pub(super) path: PathBuf,
+    /// When it was made, microseconds since 1970; 0 where the file system does not say.
+    pub(super) born_us: i64,
     /// When it was changed last, as seen before the last read.
     pub(super) changed_us: i64,
     /// Its length as seen last; of a compressed file what is known to be in it.
@@ -69,6 +71,7 @@ impl Generation {
             mark,
             id,
             path,
+            born_us: 0,
             changed_us,
             bytes,
             active,
@@ -100,7 +103,7 @@ impl Generation {
         // Known by it from now on, also if the agent ends before it is read.
         mark.learn_head(&head[..n_head]);
         let found = Self::closed(mark, disk::id(&metadata), path.to_owned(), disk::changed_us(&metadata));
-        Ok(Ok(Self { handle, was_empty: metadata.len() == 0, ..found }))
+        Ok(Ok(Self { handle, born_us: disk::born_us(&metadata), was_empty: metadata.len() == 0, ..found }))
     }
 
     /// A file from its present end on, of which nothing before is wanted.
@@ -113,7 +116,7 @@ impl Generation {
             (end_of(&file, metadata.len())?, Handle::Plain(file))
         };
         let found = Self::closed(mark, disk::id(&metadata), path.to_owned(), disk::changed_us(&metadata));
-        Ok(Self { handle, was_empty: metadata.len() == 0, ..found })
+        Ok(Self { handle, born_us: disk::born_us(&metadata), was_empty: metadata.len() == 0, ..found })
     }
 
     /// Whether it is compressed, and so complete.

@@ -118,7 +118,9 @@ impl Log {
     pub(super) fn resume(path: &Path, cursors: &[&Cursor]) -> Self {
         let files = cursors.iter().map(|c| {
             let id = FileId { device: c.device, inode: c.inode };
-            Generation::closed(c.mark(), id, PathBuf::from(&c.real), c.changed_us)
+            let mut file = Generation::closed(c.mark(), id, PathBuf::from(&c.real), c.changed_us);
+            file.born_us = c.born_us;
+            file
         });
         Self { files: files.collect(), start: None, ..Self::new(path, Start::Beginning) }
     }
@@ -131,6 +133,7 @@ impl Log {
             real: file.path.to_string_lossy().into_owned(),
             device: file.id.device,
             inode: file.id.inode,
+            born_us: file.born_us,
             changed_us: file.changed_us,
             ..Cursor::from_mark(&file.mark)
         })

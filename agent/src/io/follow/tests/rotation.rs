@@ -129,6 +129,24 @@ fn a_last_line_without_its_end_is_a_line_once_the_file_is_replaced() {
 }
 
 #[test]
+fn who_writes_to_a_replaced_file_that_was_empty_is_heard_after_a_restart() {
+    let mut rig = Rig::new(&["a.log"]);
+    rig.linger = Duration::from_secs(3_600);
+    rig.write("a.log", "a1\n");
+    assert_eq!(rig.read(), "a1");
+    rig.rename("a.log", "a.log.1");
+    rig.write("a.log", "");
+    assert_eq!(rig.read(), "");
+    rig.rename("a.log.1", "a.log.2");
+    rig.rename("a.log", "a.log.1");
+    rig.write("a.log", "a3\n");
+    assert_eq!(rig.read(), "a3");
+    rig.stop();
+    rig.write("a.log.1", "a2\n");
+    assert_eq!((rig.read().as_str(), rig.lost), ("a2", 0));
+}
+
+#[test]
 fn who_still_writes_to_a_renamed_file_is_heard() {
     let mut rig = Rig::new(&["a.log"]);
     rig.linger = Duration::from_secs(3_600);
