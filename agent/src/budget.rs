@@ -63,6 +63,17 @@ pub const TIMELINE_STEPS: usize = 240;
 /// of the hands it passes through.
 pub const OPEN_CELLS: usize = 16_384;
 
+/// Sums of marks; when there are more, they are shipped early.
+pub const OPEN_MARKS: usize = 8_192;
+
+/// Sums of marks that one piece of input may bring it to; beyond, names count as `(other)`. Less than what a report may
+/// hold.
+pub const MARKS: usize = 32_768;
+
+/// Pairs of consumer and route that were asked to wait and did not come back; beyond, the half of them that was asked the
+/// longest ago is forgotten, and whether those waited is not told.
+pub const WAITS: usize = 4_096;
+
 /// Connections followed at once, some 200 bytes each; beyond, those that carried nothing yet or are over are forgotten
 /// first, then the one that was silent the longest, which is counted.
 pub const CONNECTIONS: usize = 131_072;

@@ -5,6 +5,7 @@
 
 mod batch;
 mod group;
+mod marks;
 mod registry;
 mod summary;
 mod timeline;

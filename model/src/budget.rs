@@ -22,8 +22,8 @@ pub const REPORT_EXEMPLARS: usize = 1 << 14;
 /// Route aliases of one report.
 pub const REPORT_ALIASES: usize = 1 << 16;
 
-/// Marks of one report.
-pub const REPORT_MARKS: usize = 1 << 14;
+/// Marks of one report; an agent ships at some 8,000.
+pub const REPORT_MARKS: usize = 1 << 16;
 
 /// Source offsets of one report.
 pub const REPORT_OFFSETS: usize = 1 << 16;

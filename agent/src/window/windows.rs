@@ -6,10 +6,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hashbrown::HashMap;
-use pitot_model::{Cell, Coverage, Reason, Resource, Route, RouteAlias, Status, Timestamp, Window};
+use pitot_model::{Cell, Coverage, Mark, Reason, Resource, Route, RouteAlias, Status, Timestamp, Window};
 
 use super::{
     batch::{Batch, NO_TIME, Row, UNKNOWN},
+    marks::MarkTable,
     registry::Registry,
 };
 use crate::budget;
@@ -28,6 +29,7 @@ pub struct Windows {
     aliases: Vec<RouteAlias>,
     open: BTreeMap<(Timestamp, u32), Open>,
     n_cells: usize,
+    marks: MarkTable,
     coverage: Coverage,
     watermark: Timestamp,
 }
@@ -42,6 +44,8 @@ pub struct Drained {
     pub windows: Vec<Window>,
     /// Templates learned since.
     pub aliases: Vec<RouteAlias>,
+    /// What is counted beside cells, by key.
+    pub marks: Vec<Mark>,
     /// What was read and what was lost.
     pub coverage: Coverage,
     /// End of the latest transaction so far.
@@ -60,6 +64,7 @@ impl Windows {
             aliases: Vec::new(),
             open: BTreeMap::new(),
             n_cells: 0,
+            marks: MarkTable::default(),
             coverage: Coverage::default(),
             watermark: Timestamp::EPOCH,
         }
@@ -76,6 +81,7 @@ impl Windows {
             self.counts[route as usize] += 1;
             self.add_row(row, route, consumer);
         }
+        self.marks.add(batch, &mapping, &self.registry);
         if self.registry.is_full() {
             self.fold();
         }
@@ -83,7 +89,7 @@ impl Windows {
 
     /// Whether enough has gathered to be shipped before its time.
     pub fn is_full(&self) -> bool {
-        self.n_cells >= budget::OPEN_CELLS
+        self.n_cells >= budget::OPEN_CELLS || self.marks.is_full()
     }
 
     /// Everything since the last time.
@@ -103,7 +109,9 @@ impl Windows {
             .into_iter()
             .map(|((start, resource), cells)| self.window(start, resource, cells, &templates))
             .collect();
-        Drained { windows, aliases, coverage: std::mem::take(&mut self.coverage), watermark: self.watermark }
+        let marks = self.marks.drain(&self.registry, &templates);
+        let coverage = std::mem::take(&mut self.coverage);
+        Drained { windows, aliases, marks, coverage, watermark: self.watermark }
     }
 
     fn add_row(&mut self, row: &Row, route: u32, consumer: u32) {
@@ -188,6 +196,7 @@ impl Windows {
     fn fold(&mut self) {
         let (counts, shipped) = (std::mem::take(&mut self.counts), std::mem::take(&mut self.shipped));
         let numbers = self.registry.fold(|id| counts[id as usize]);
+        self.marks.renumber(|route| numbers[route as usize], |consumer| consumer);
         self.counts.resize(self.registry.routes.len(), 0);
         self.shipped.resize(self.registry.routes.len(), None);
         for ((&number, count), name) in numbers.iter().zip(&counts).zip(shipped) {

@@ -76,7 +76,8 @@ impl Reader {
         let is_known = self
             .told
             .is_some_and(|(gauges, when)| gauges == self.gauges && (when.elapsed() < SAY_EVERY || !self.is_answered));
-        let is_empty = drained.windows.is_empty() && drained.coverage == Coverage::default();
+        let has_data = !drained.windows.is_empty() || !drained.marks.is_empty();
+        let is_empty = !has_data && drained.coverage == Coverage::default();
         if is_empty && is_known && when != When::Last && !self.spool.has_carry() {
             return None;
         }
@@ -89,6 +90,7 @@ impl Reader {
             windows: drained.windows,
             coverage: drained.coverage,
             aliases: drained.aliases,
+            marks: drained.marks,
             gauges: self.gauges,
             backlog: Some(self.backlog()),
             is_last: when == When::Last,
