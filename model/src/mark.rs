@@ -29,6 +29,8 @@ pub struct Marks {
     pub client: Option<IpAddr>,
     /// Whether a response that HTTP calls a success held errors (GraphQL).
     pub has_errors_inside: bool,
+    /// Which of the `Redacted` kinds was replaced in its names; `None` for nearly all.
+    pub redacted: Option<MarkKind>,
 }
 
 /// That a resource is deprecated.
@@ -59,9 +61,24 @@ pub enum TokenAge {
 impl Marks {
     /// Whether there is nothing to count.
     pub fn is_empty(&self) -> bool {
-        let Self { deprecation, sunset, retry_after, rate_limit, token, credential, client, has_errors_inside } = self;
+        let Self {
+            deprecation,
+            sunset,
+            retry_after,
+            rate_limit,
+            token,
+            credential,
+            client,
+            has_errors_inside,
+            redacted,
+        } = self;
         let no_head = deprecation.is_none() && sunset.is_none() && retry_after.is_none() && rate_limit.is_none();
-        no_head && token.is_none() && credential.is_none() && client.is_none() && !has_errors_inside
+        no_head
+            && token.is_none()
+            && credential.is_none()
+            && client.is_none()
+            && !has_errors_inside
+            && redacted.is_none()
     }
 }
 
