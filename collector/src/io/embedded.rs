@@ -15,7 +15,10 @@ mod roll;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
 use pitot_model::{Coverage, Report, TimeRange, Timestamp, Window, api::StoreStats, wire};
@@ -37,8 +40,8 @@ pub struct Embedded {
     meta: Keyspace,
     levels: Levels,
     head: Head,
-    /// Deltas of the finest level that no coarser one holds yet: (start, number) to the resource's hash.
-    fresh: BTreeMap<(Timestamp, u64), u64>,
+    /// Deltas of the finest level that no coarser one holds yet, as (start, hash of the resource, number).
+    fresh: BTreeSet<(Timestamp, u64, u64)>,
     /// Where [`Store::forget`] stopped: it goes on behind what it removed and does not step over that again.
     forgetting: BTreeMap<Part, Vec<u8>>,
     ledger: Ledger,
@@ -148,7 +151,7 @@ impl Store for Embedded {
                 self.insert(&mut batch, &mut head, WindowKey { cube, level: 0, start, resource, number }, &delta);
             }
             batch.insert(&self.waiting, number.to_be_bytes(), key::waiting(start, resource));
-            fresh.push(((start, number), resource));
+            fresh.push((start, resource, number));
         }
         self.add_late(&mut batch, &mut head, &late, now)?;
         self.add_coverage(&mut batch, report, now)?;
@@ -181,7 +184,7 @@ impl Store for Embedded {
             visit(&decode(&guard.value().map_err(|e| open::error(e, &self.path))?)?);
         }
         if level > 0 {
-            for (&(start, number), &resource) in self.fresh.range((range.from, 0)..(range.to, 0)) {
+            for &(start, resource, number) in self.fresh.range((range.from, 0, 0)..(range.to, 0, 0)) {
                 let key = WindowKey { cube, level: 0, start, resource, number }.bytes();
                 self.read(&key)?.iter().for_each(&mut *visit);
             }
@@ -242,7 +245,7 @@ impl Store for Embedded {
             (key::slot(Cube::Routes, level, TimeRange::ALL.from), key::slot(Cube::Routes, level, Timestamp::MAX));
         let first = self.windows.range(from..to).next().and_then(|guard| guard.key().ok());
         let rolled = first.and_then(|key| key::start_of(&key));
-        let fresh = self.fresh.keys().next().map(|(start, _)| *start);
+        let fresh = self.fresh.first().map(|(start, ..)| *start);
         StoreStats {
             id: self.id.clone(),
             windows: self.head.windows,

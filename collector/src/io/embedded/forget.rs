@@ -38,7 +38,7 @@ impl Embedded {
         for level in 0..self.levels.len() {
             let Some(cutoff) = self.levels.cutoff(level, now) else { continue };
             // What no coarser level holds yet must not go.
-            while level == 0 && self.fresh.first_key_value().is_some_and(|((start, _), _)| *start < cutoff) {
+            while level == 0 && self.fresh.first().is_some_and(|(start, ..)| *start < cutoff) {
                 self.round()?;
             }
             for part in Cube::ALL.map(|cube| Part::Windows(cube, level)).into_iter().chain([Part::Coverage(level)]) {

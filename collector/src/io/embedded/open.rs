@@ -70,7 +70,7 @@ impl Embedded {
             db,
             levels,
             head,
-            fresh: std::collections::BTreeMap::new(),
+            fresh: std::collections::BTreeSet::new(),
             forgetting: std::collections::BTreeMap::new(),
             ledger: Ledger::default(),
             path,
@@ -166,7 +166,7 @@ impl Embedded {
             let entry: Option<(u64, (Timestamp, u64))> = number.zip(key::waiting_of(&value));
             let (number, (start, resource)) =
                 entry.ok_or_else(|| StoreError::Damaged("a note of what waits is cut".into()))?;
-            self.fresh.insert((start, number), resource);
+            self.fresh.insert((start, resource, number));
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ const DELTAS: usize = 8;
 /// Deltas that one round takes, and their bytes in the full cube: bounds its memory, and how long nobody
 /// else is answered. What is left takes further rounds.
 const ROUND: usize = 512;
-const ROUND_BYTES: u64 = 8 << 20;
+const ROUND_BYTES: u64 = 1 << 20;
 
 /// Deltas of one slot and resource, and their keys' numbers where they are stored at the level they are going to.
 #[derive(Default)]
@@ -38,13 +38,13 @@ impl Embedded {
         for cube in Cube::ALL {
             self.roll_cube(&mut batch, &mut head, cube, &taken)?;
         }
-        for (_, number, _) in &taken {
+        for (.., number) in &taken {
             batch.remove(&self.waiting, number.to_be_bytes());
         }
         head.waiting = Some((self.fresh.len() - taken.len()) as u64);
         self.commit(batch, head)?;
-        for (start, number, _) in taken {
-            self.fresh.remove(&(start, number));
+        for delta in taken {
+            self.fresh.remove(&delta);
         }
         Ok(())
     }
@@ -88,17 +88,18 @@ impl Embedded {
         Ok(())
     }
 
-    /// What the next round rolls up: (start, number, resource) of at least one delta.
+    /// What the next round rolls up, as in `fresh`; at least one delta. Those of one resource are taken together: the more
+    /// of them are joined, the less is written.
     fn taken(&self) -> Result<Vec<(Timestamp, u64, u64)>, StoreError> {
         let (mut taken, mut bytes) = (Vec::new(), 0);
-        for (&(start, number), &resource) in self.fresh.iter().take(ROUND) {
+        for &(start, resource, number) in self.fresh.iter().take(ROUND) {
             let key = WindowKey { cube: Cube::Full, level: 0, start, resource, number };
             let size = self.windows.size_of(key.bytes()).map_err(|e| open::error(e, &self.path))?;
             bytes += u64::from(size.unwrap_or(0));
             if bytes > ROUND_BYTES && !taken.is_empty() {
                 break;
             }
-            taken.push((start, number, resource));
+            taken.push((start, resource, number));
         }
         Ok(taken)
     }
@@ -111,7 +112,7 @@ impl Embedded {
         taken: &[(Timestamp, u64, u64)],
     ) -> Result<(), StoreError> {
         let mut slots: BTreeMap<(Timestamp, Resource), Gathered> = BTreeMap::new();
-        for &(start, number, resource) in taken {
+        for &(start, resource, number) in taken {
             let key = WindowKey { cube, level: 0, start, resource, number };
             let Some(window) = self.read(&key.bytes())? else { continue };
             let slot = slots.entry((start, window.resource.clone())).or_default();
@@ -184,7 +185,7 @@ impl Embedded {
         for guard in self.windows.prefix(key::series(cube, level as u8, start, resource)) {
             let key = guard.key().map_err(|e| open::error(e, &self.path))?;
             let Some(number) = WindowKey::number_of(&key) else { continue };
-            let is_fresh = level == 0 && self.fresh.contains_key(&(start, number));
+            let is_fresh = level == 0 && self.fresh.contains(&(start, resource, number));
             if !is_fresh && !taken.contains(&number) {
                 out.push(number);
             }

@@ -28,6 +28,9 @@ const HELD: usize = 256;
 /// How long jobs are taken before those that are done get what they wait for.
 const BATCH: Duration = Duration::from_millis(20);
 
+/// The longest turn of jobs after a long tick.
+const SHARE: Duration = Duration::from_millis(500);
+
 /// What is run on the owner thread. It answers by itself, or gives the answer to be held.
 pub(super) type Ask = Box<dyn FnOnce(&mut Core) -> Option<Held> + Send>;
 
@@ -44,10 +47,11 @@ pub(super) enum Job {
 /// Runs until it is told to stop, or nobody can ask any more; an error is why it cannot go on.
 pub(super) fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) -> Result<(), String> {
     let mut next = clock();
+    let mut share = BATCH;
     loop {
         let patience = if core.is_behind() { Duration::ZERO } else { TICK };
         let stop = match inbox.recv_timeout(patience) {
-            Ok(job) => batch(&mut core, job, inbox, clock),
+            Ok(job) => batch(&mut core, job, inbox, clock, share),
             Err(mpsc::RecvTimeoutError::Timeout) => None,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 core.close(clock());
@@ -62,14 +66,23 @@ pub(super) fn own(mut core: Core, inbox: &mpsc::Receiver<Job>, clock: &Clock) ->
         let now = clock();
         // A clock that was set back must not stop the ticks until it has caught up.
         if now >= next || now + TICK < next || core.is_behind() {
+            let began = Instant::now();
             core.tick(now)?;
+            // Who waited as long as that gets as long a turn: however much there is to roll up, half of the time is theirs.
+            share = began.elapsed().clamp(BATCH, SHARE);
             next = now + TICK;
         }
     }
 }
 
-/// Does a job and those that wait behind it, questions before reports. Answers who wants it all to end.
-fn batch(core: &mut Core, first: Job, inbox: &mpsc::Receiver<Job>, clock: &Clock) -> Option<oneshot::Sender<()>> {
+/// Does a job and those that wait behind it, questions before reports, for so long. Answers who wants it all to end.
+fn batch(
+    core: &mut Core,
+    first: Job,
+    inbox: &mpsc::Receiver<Job>,
+    clock: &Clock,
+    share: Duration,
+) -> Option<oneshot::Sender<()>> {
     let (began, mut reports, mut held, mut stop) = (Instant::now(), VecDeque::new(), Vec::new(), None);
     let mut next = Some(first);
     loop {
@@ -79,13 +92,13 @@ fn batch(core: &mut Core, first: Job, inbox: &mpsc::Receiver<Job>, clock: &Clock
                 Job::Report(take) => reports.push_back(take),
                 Job::Stop(done) => stop = Some(done),
             }
-            if stop.is_none() && held.len() < HELD && began.elapsed() < BATCH {
+            if stop.is_none() && held.len() < HELD && began.elapsed() < share {
                 next = inbox.try_recv().ok();
             }
         }
         let Some(take) = reports.pop_front() else { break };
         held.extend(take(core));
-        if stop.is_none() && held.len() < HELD && began.elapsed() < BATCH {
+        if stop.is_none() && held.len() < HELD && began.elapsed() < share {
             next = inbox.try_recv().ok();
         }
     }
