@@ -45,3 +45,9 @@ pub const NAME_BYTES: usize = 512;
 
 /// Rows, series points or items that one API answer holds; more come by cursor or by asking for less.
 pub const ANSWER_ROWS: usize = 10_000;
+
+/// Bytes of one description of an API; a longer one is not read. The longest of public APIs have some 40 MiB.
+pub const CONTRACT_BYTES: usize = 64 << 20;
+
+/// Operations of one description; one with more is not used.
+pub const CONTRACT_OPERATIONS: usize = 20_000;

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod budget;
+pub mod contract;
 mod coverage;
 mod dimension;
 mod distinct;
