@@ -9,6 +9,7 @@ mod learn;
 mod mask;
 mod method;
 mod pseudonym;
+mod secrets;
 mod shape;
 mod target;
 mod template;
@@ -24,6 +25,7 @@ pub use mask::masked;
 use pseudonym::cut;
 pub(crate) use pseudonym::is_cut;
 pub use pseudonym::{Pseudonyms, SECRET_BYTES};
+use secrets::Hidden;
 pub use shape::write_shape;
 pub use target::path_of;
 pub use template::{Template, TemplateError, Templates};
@@ -49,7 +51,7 @@ pub struct Settings {
 pub struct Enricher {
     settings: Arc<Settings>,
     /// From shapes and the number of the method: routes.
-    routes: Known<()>,
+    routes: Known<Hidden>,
     /// From identities and the kind that their field says: consumers, and the kind that they are.
     consumers: Known<Evidence>,
     /// From hosts and the direction of the call: services of what was seen on the wire.
@@ -107,8 +109,12 @@ impl Enricher {
         }
         let (method, method_number) = method::name(record.method.raw);
         self.read_route(record, method);
-        let text = |shape: &[u8]| (String::from_utf8_lossy(shape).into_owned(), ());
-        let route = self.routes.number(method_number, &self.shape, text);
+        let route = self.routes.number(method_number, &self.shape, secrets::route);
+        let hidden = self.routes.name(route).1;
+        let redacted = match hidden.is_suspicious(record.target.raw.len()) {
+            true => hidden.count(record.target.decode(&mut self.scratch)),
+            false => None,
+        };
         self.read_service(record);
         let number = self.read_consumer(record);
         let (consumer, evidence) = self.consumers.name(number);
@@ -132,7 +138,7 @@ impl Enricher {
                 duration: record.duration_us.map(Duration::from_micros),
                 ttfb: record.ttfb_us.map(Duration::from_micros),
             },
-            marks: Marks::default(),
+            marks: Marks { redacted, ..Marks::default() },
         };
         Ok((transaction, Numbers { route, consumer: number }))
     }

@@ -11,7 +11,7 @@ use pitot_model::{Direction, Evidence, Marks, Protocol, Status, Timing, Transact
 use super::{
     Enricher, Number, Numbers,
     consumer::{self, Identity, address},
-    cut, is_there, method, path_of, utf8, write_shape,
+    cut, is_there, method, path_of, secrets, utf8, write_shape,
 };
 use crate::http::Exchange;
 
@@ -36,8 +36,9 @@ impl Enricher {
         let (method, method_number) = method::name(exchange.method);
         self.shape.clear();
         self.read_wire_route(exchange, method);
-        let text = |shape: &[u8]| (String::from_utf8_lossy(shape).into_owned(), ());
-        let route = self.routes.number(method_number, &self.shape, text);
+        let route = self.routes.number(method_number, &self.shape, secrets::route);
+        let hidden = self.routes.name(route).1;
+        let redacted = if hidden.is_suspicious(exchange.target.len()) { hidden.count(exchange.target) } else { None };
         let service = self.wire_service(exchange.host, direction);
         let number = self.wire_consumer(exchange);
         let (consumer, evidence) = self.consumers.name(number);
@@ -62,7 +63,7 @@ impl Enricher {
                 response_last: exchange.response_last,
                 is_stream: exchange.is_stream,
             },
-            marks: Marks::default(),
+            marks: Marks { redacted, ..Marks::default() },
         };
         (transaction, Numbers { route, consumer: number })
     }
