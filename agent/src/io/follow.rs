@@ -47,8 +47,8 @@ pub(super) struct Follow {
     looked: Option<Instant>,
     look_every: Duration,
     linger: Duration,
-    /// Paths of all logs, as given and with symbolic links resolved.
-    taken: Vec<PathBuf>,
+    /// Paths of all logs, each with where it led at the last look.
+    logs: Vec<(PathBuf, PathBuf)>,
     window: Vec<u8>,
 }
 
@@ -65,7 +65,7 @@ impl Follow {
             looked: None,
             look_every: LOOK_EVERY,
             linger: LINGER,
-            taken: Vec::new(),
+            logs: Vec::new(),
             window: Vec::new(),
         };
         follow.look();
@@ -103,7 +103,7 @@ impl Follow {
     ) -> bool {
         self.look();
         self.window.resize(WINDOW_BYTES, 0);
-        let world = World { linger: self.linger, taken: &self.taken };
+        let world = World { linger: self.linger, logs: &self.logs };
         let (mut has_read, mut lost) = (false, 0);
         for source in &mut self.sources {
             batch.clear();
@@ -162,15 +162,15 @@ impl Follow {
         self.looked = Some(Instant::now());
         let mut room = budget::FOLLOWED_LOGS;
         for n in 0..self.sources.len() {
-            self.taken = self.sources.iter().flat_map(Source::paths).collect();
-            let ids = self.taken.iter().filter_map(|path| disk::regular(path).ok()).map(|m| disk::id(&m)).collect();
-            room = room.saturating_sub(self.sources[n].look(&self.taken, ids, self.linger, room));
+            let taken: Vec<PathBuf> = self.sources.iter().flat_map(Source::paths).collect();
+            let ids = taken.iter().filter_map(|path| disk::regular(path).ok()).map(|m| disk::id(&m)).collect();
+            room = room.saturating_sub(self.sources[n].look(&taken, ids, self.linger, room));
         }
-        self.taken = self.sources.iter().flat_map(Source::paths).collect();
-        let real: Vec<PathBuf> = self.taken.iter().map(|path| disk::real(path)).collect();
-        self.taken.extend(real);
+        let with_real = |path: PathBuf| (path.clone(), disk::real(&path));
+        self.logs = self.sources.iter().flat_map(Source::paths).map(with_real).collect();
         let directories = self.sources.iter().flat_map(Source::directories);
-        self.watch.set(directories.chain(self.taken.iter().filter_map(|path| watch::directory(path))).collect());
+        let paths = self.logs.iter().flat_map(|(path, real)| [path, real]);
+        self.watch.set(directories.chain(paths.filter_map(|path| watch::directory(path))).collect());
     }
 
     /// Closes files that wait for news, where too many are open.

@@ -120,7 +120,7 @@ impl Log {
         };
         let read = Read { last, changed_us, elders: self.past.elders.as_deref() };
         let mut found = newer(&nearby.all, &nearby.live, &read);
-        found.retain(|s| !self.files.iter().any(|f| f.id == s.id) && !world.taken.contains(&s.path));
+        found.retain(|s| !self.files.iter().any(|f| f.id == s.id) && !world.is_of_another(&s.path, &self.path));
         let known = || self.files.iter().map(|f| &f.mark).chain(&self.past.done);
         found.retain(|s| !known().any(|mark| is_all(&s.path, mark)));
         found

@@ -78,8 +78,15 @@ pub(super) struct Past {
 pub(super) struct World<'a> {
     /// How long a file that was replaced may still get lines.
     pub(super) linger: Duration,
-    /// Paths of all logs: none of them is a generation of another one.
-    pub(super) taken: &'a [PathBuf],
+    /// Paths of all logs, each with where it led at the last look: none of them is a generation of another one.
+    pub(super) logs: &'a [(PathBuf, PathBuf)],
+}
+
+impl World<'_> {
+    /// Whether a path is, or leads to, another log than this one. Where this one led may be a generation of it by now.
+    pub(super) fn is_of_another(&self, path: &Path, log: &Path) -> bool {
+        self.logs.iter().any(|(other, real)| (other == path || real == path) && other != log)
+    }
 }
 
 /// Lines to be read.

@@ -152,7 +152,8 @@ impl Rig {
 
 fn enricher() -> Enricher {
     let (default_service, templates, pseudonyms) = ("default".to_owned(), Templates::default(), Pseudonyms::raw());
-    Enricher::new(Arc::new(Settings { default_service, service: None, templates, pseudonyms }))
+    let consumers = Arc::default();
+    Enricher::new(Arc::new(Settings { default_service, service: None, templates, pseudonyms, consumers }))
 }
 
 fn is_root() -> bool {

@@ -74,6 +74,27 @@ fn a_file_system_that_goes_away_and_comes_back() {
 }
 
 #[test]
+fn where_a_link_led_for_a_moment_is_read_though_it_was_seen_there() {
+    let mut rig = Rig::new(&["s.log"]);
+    let lead = |rig: &Rig, to: &str| {
+        let _ = fs::remove_file(rig.path("s.log"));
+        std::os::unix::fs::symlink(rig.path(to), rig.path("s.log")).unwrap();
+    };
+    rig.write("s-1.log", "a1\n");
+    lead(&rig, "s-1.log");
+    assert_eq!(rig.read(), "a1");
+    rig.write("s-2.log", "a2\n");
+    lead(&rig, "s-2.log");
+    let follow = rig.follow.as_mut().unwrap();
+    follow.look();
+    // The next look is later than the next link.
+    (follow.look_every, follow.watch) = (Duration::from_secs(3_600), Watch::start(Arc::new(|| {})));
+    rig.write("s-3.log", "a3\n");
+    lead(&rig, "s-3.log");
+    assert_eq!(rig.read(), "a2 a3");
+}
+
+#[test]
 fn what_is_no_file_is_refused_and_waited_for() {
     let mut rig = Rig::new(&["a.log"]);
     fs::create_dir(rig.path("a.log")).unwrap();
