@@ -89,6 +89,7 @@ fn where_a_link_led_for_a_moment_is_read_though_it_was_seen_there() {
     follow.look();
     // The next look is later than the next link.
     (follow.look_every, follow.watch) = (Duration::from_secs(3_600), Watch::start(Arc::new(|| {})));
+    follow.watch.has_changed();
     rig.write("s-3.log", "a3\n");
     lead(&rig, "s-3.log");
     assert_eq!(rig.read(), "a2 a3");
