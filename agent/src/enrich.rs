@@ -6,6 +6,7 @@ mod consumer;
 mod exchange;
 mod known;
 mod learn;
+mod marks;
 mod mask;
 mod method;
 mod pseudonym;
@@ -118,6 +119,13 @@ impl Enricher {
         self.read_service(record);
         let number = self.read_consumer(record);
         let (consumer, evidence) = self.consumers.name(number);
+        let status = record.status.map_or(Status::NONE, Status::code);
+        let timing = Timing::Logged {
+            at: record.time.unwrap_or_default(),
+            at_start: record.time_is_start,
+            duration: record.duration_us.map(Duration::from_micros),
+            ttfb: record.ttfb_us.map(Duration::from_micros),
+        };
         let transaction = Transaction {
             service: &self.service,
             version: utf8(&record.version.raw[..record.version.raw.len().min(model_budget::NAME_BYTES)]),
@@ -127,18 +135,13 @@ impl Enricher {
             evidence,
             group: "",
             protocol: record.protocol,
-            status: record.status.map_or(Status::NONE, Status::code),
+            status,
             request_bytes: record.request_bytes.unwrap_or(0),
             response_bytes: record.response_bytes.unwrap_or(0),
             direction: Direction::Inbound,
             trace_id: utf8(record.trace_id.raw),
-            timing: Timing::Logged {
-                at: record.time.unwrap_or_default(),
-                at_start: record.time_is_start,
-                duration: record.duration_us.map(Duration::from_micros),
-                ttfb: record.ttfb_us.map(Duration::from_micros),
-            },
-            marks: Marks { redacted, ..Marks::default() },
+            timing,
+            marks: Marks { redacted, ..marks::read(record.told.as_ref(), status, &timing) },
         };
         Ok((transaction, Numbers { route, consumer: number }))
     }

@@ -6,6 +6,7 @@
 use pitot_model::{Evidence, Protocol, Reason, Status, Timestamp};
 
 use crate::decode::Endpoint;
+pub use crate::told::Told;
 
 mod answer;
 mod body;
@@ -66,6 +67,8 @@ pub struct Exchange<'a> {
     pub trace_id: &'a [u8],
     /// Version of the service that the response names (`x-service-version`).
     pub version: &'a [u8],
+    /// What the response tells its client of deprecation and limits; most tell nothing.
+    pub told: Option<&'a Told>,
     /// Version of HTTP.
     pub protocol: Protocol,
     /// Status code of the final response, or how it ended without one: reset, timeout, truncated.

@@ -13,6 +13,7 @@ pub mod parse;
 mod ship;
 pub mod spool;
 pub mod tcp;
+mod told;
 pub mod window;
 
 pub use cursor::Cursor;

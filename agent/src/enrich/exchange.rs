@@ -11,7 +11,7 @@ use pitot_model::{Direction, Evidence, Marks, Protocol, Status, Timing, Transact
 use super::{
     Enricher, Number, Numbers,
     consumer::{self, Identity, address},
-    cut, is_there, method, path_of, secrets, utf8, write_shape,
+    cut, is_there, marks, method, path_of, secrets, utf8, write_shape,
 };
 use crate::http::Exchange;
 
@@ -42,6 +42,14 @@ impl Enricher {
         let service = self.wire_service(exchange.host, direction);
         let number = self.wire_consumer(exchange);
         let (consumer, evidence) = self.consumers.name(number);
+        let status = status(exchange);
+        let timing = Timing::Wire {
+            request_first: exchange.request_first,
+            request_last: exchange.request_last,
+            response_first: exchange.response_first,
+            response_last: exchange.response_last,
+            is_stream: exchange.is_stream,
+        };
         let transaction = Transaction {
             service: self.services.name(service).0,
             version: utf8(&exchange.version[..exchange.version.len().min(budget::NAME_BYTES)]),
@@ -51,19 +59,13 @@ impl Enricher {
             evidence,
             group: "",
             protocol: exchange.protocol,
-            status: status(exchange),
+            status,
             request_bytes: exchange.request_bytes,
             response_bytes: exchange.response_bytes,
             direction,
             trace_id: utf8(exchange.trace_id),
-            timing: Timing::Wire {
-                request_first: exchange.request_first,
-                request_last: exchange.request_last,
-                response_first: exchange.response_first,
-                response_last: exchange.response_last,
-                is_stream: exchange.is_stream,
-            },
-            marks: Marks { redacted, ..Marks::default() },
+            timing,
+            marks: Marks { redacted, ..marks::read(exchange.told, status, &timing) },
         };
         (transaction, Numbers { route, consumer: number })
     }
@@ -205,6 +207,7 @@ mod tests {
             user_agent: b"",
             trace_id: b"",
             version: b"1.2",
+            told: None,
             protocol: Protocol::Http11,
             status: Status::code(200),
             grpc_status: None,

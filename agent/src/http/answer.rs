@@ -9,6 +9,7 @@ use super::{
     limits::{Limits, NAME_BYTES},
     request::Span,
 };
+use crate::told::Told;
 
 /// Pauses after which an answer that goes on for long is a stream. A slow report waits once, before its first byte, and
 /// a slow download has no pauses of a second; a feed has one after the other.
@@ -24,6 +25,8 @@ pub(super) struct Answer {
     /// How many of them the capture missed.
     pub(super) lost_bytes: u64,
     pub(super) grpc_status: Option<u32>,
+    /// What it tells its client.
+    pub(super) told: Option<Box<Told>>,
     version: [u8; NAME_BYTES],
     version_len: u8,
     /// Whether its last byte was seen.
@@ -38,7 +41,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// From its head.
-    pub(super) fn new(status: u16, span: Span, fields: &Fields<'_>) -> Self {
+    pub(super) fn new(status: u16, span: Span, fields: &mut Fields<'_>) -> Self {
         let mut version = [0; NAME_BYTES];
         let len = fields.version.len().min(NAME_BYTES);
         version[..len].copy_from_slice(&fields.version[..len]);
@@ -48,6 +51,7 @@ impl Answer {
             bytes: 0,
             lost_bytes: 0,
             grpc_status: fields.grpc_status,
+            told: fields.told.take(),
             version,
             version_len: len as u8,
             has_ended: false,

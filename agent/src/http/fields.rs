@@ -5,6 +5,8 @@
 //!
 //! Source: RFC 9112, section 6.3; RFC 9110, sections 8.6 and 10.1.1.
 
+use crate::told::{Tell, Told};
+
 /// What the headers of one message say.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
@@ -32,6 +34,8 @@ pub(super) struct Fields<'a> {
     pub(super) grpc_status: Option<u32>,
     /// `x-service-version`.
     pub(super) version: &'a [u8],
+    /// What a response tells its client; most tell nothing.
+    pub(super) told: Option<Box<Told>>,
 }
 
 impl<'a> Fields<'a> {
@@ -55,6 +59,15 @@ impl<'a> Fields<'a> {
             _ => return false,
         }
         true
+    }
+
+    /// Notes a header of a response.
+    pub(super) fn add_answer(&mut self, name: &[u8], value: &'a [u8]) {
+        if !self.add(name, value)
+            && let Some(tell) = Tell::of(name)
+        {
+            self.told.get_or_insert_default().add(tell, value);
+        }
     }
 
     /// What holds for all of them once the last is read.

@@ -68,7 +68,7 @@ pub(super) fn request<'a>(
             Some(len) => match request_line(first_line(&bytes[..len])) {
                 None => Parsed::Wrong,
                 Some(line) => {
-                    loose_headers(&bytes[..len], fields, visit);
+                    loose_headers(&bytes[..len], fields, false, visit);
                     Parsed::Whole(line, len)
                 }
             },
@@ -84,7 +84,7 @@ pub(super) fn response<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> Parsed<S
     match config.parse_response_with_uninit_headers(&mut response, bytes, &mut headers) {
         Ok(httparse::Status::Complete(len)) => {
             for header in response.headers.iter() {
-                fields.add(header.name.as_bytes(), header.value);
+                fields.add_answer(header.name.as_bytes(), header.value);
             }
             Parsed::Whole(StatusLine { status: response.code.unwrap_or_default(), is_lenient: false }, len)
         }
@@ -94,7 +94,7 @@ pub(super) fn response<'a>(bytes: &'a [u8], fields: &mut Fields<'a>) -> Parsed<S
             Some(len) => match status_line(first_line(&bytes[..len])) {
                 None => Parsed::Wrong,
                 Some(line) => {
-                    loose_headers(&bytes[..len], fields, |_, _| {});
+                    loose_headers(&bytes[..len], fields, true, |_, _| {});
                     Parsed::Whole(line, len)
                 }
             },
@@ -169,7 +169,12 @@ fn status_line(line: &[u8]) -> Option<StatusLine> {
 }
 
 /// Splits a head at its line ends, joins folded lines, and takes anything with a colon for a header.
-fn loose_headers<'a>(head: &'a [u8], fields: &mut Fields<'a>, mut visit: impl FnMut(&'a [u8], &'a [u8])) {
+fn loose_headers<'a>(
+    head: &'a [u8],
+    fields: &mut Fields<'a>,
+    is_answer: bool,
+    mut visit: impl FnMut(&'a [u8], &'a [u8]),
+) {
     // Servers part ways over these, wherever they stand.
     fields.is_ambiguous |=
         head.iter().enumerate().any(|(i, &b)| b == 0 || b == b'\r' && head.get(i + 1) != Some(&b'\n'));
@@ -187,7 +192,9 @@ fn loose_headers<'a>(head: &'a [u8], fields: &mut Fields<'a>, mut visit: impl Fn
         let (written, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         let name = written.trim_ascii();
         fields.is_odd = name.len() != written.len() || memchr::memchr(b'\n', value).is_some();
-        if !fields.add(name, value) {
+        if is_answer {
+            fields.add_answer(name, value);
+        } else if !fields.add(name, value) {
             visit(name, value);
         }
         fields.is_odd = false;

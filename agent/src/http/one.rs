@@ -341,7 +341,7 @@ impl One {
                 None => Turn::Two(self.client(), Vec::new(), len),
             });
         }
-        let answer = Answer::new(line.status, begin.span, &fields);
+        let answer = Answer::new(line.status, begin.span, &mut fields);
         let is_tunnel = line.status == 101 || kind == Kind::Connect && (200..300).contains(&line.status);
         self.pairing.answer(answer, whose, is_tunnel, sink);
         if is_tunnel {
@@ -374,7 +374,7 @@ impl One {
         if !is_old || self.pairing.whose(&ends, begin.offset, begin.acknowledged, sink) != Whose::Oldest {
             return false;
         }
-        let answer = Answer::new(200, begin.span, &Fields::default());
+        let answer = Answer::new(200, begin.span, &mut Fields::default());
         self.pairing.answer(answer, Whose::Oldest, false, sink);
         self.readers[index(way)].state = Reading::Body(Body::UntilClose);
         true

@@ -147,6 +147,7 @@ impl Request {
             user_agent: self.user_agent(),
             trace_id: self.trace_id(),
             version: b"",
+            told: None,
             protocol: self.protocol,
             status: Status::TRUNCATED,
             grpc_status: None,

@@ -15,6 +15,7 @@ use super::{
     request::{self, Pick},
     time::{self, Strftime},
 };
+use crate::told::Tell;
 
 /// The meaning of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub(super) enum Slot {
     Ttfb(Unit),
     Trace,
     Agent,
+    /// A header of the response that tells of deprecation or limits.
+    Told(Tell),
     /// The name of the logger; others than Caddy's access logger repeat requests that it logs, too.
     Logger,
 }
@@ -92,7 +95,7 @@ impl Slot {
     /// What competes for one place of the record has one number.
     const fn place(&self) -> usize {
         match self {
-            Self::Skip | Self::Request | Self::DurationPart(_) | Self::TtfbPart(_) | Self::Logger => 0,
+            Self::Skip | Self::Request | Self::DurationPart(_) | Self::TtfbPart(_) | Self::Told(_) | Self::Logger => 0,
             Self::Time { .. } | Self::Pattern { .. } | Self::Date | Self::Clock => 1,
             Self::Client(_) => 2,
             Self::User => 3,
@@ -137,13 +140,14 @@ impl Slot {
             Self::Ttfb(_) => "time to first byte",
             Self::Trace => "trace id",
             Self::Agent => "user agent",
+            Self::Told(_) => "response header",
             Self::Logger => "logger",
         }
     }
 
     /// Whether its values may hold blanks after commas and colons.
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Self::Client(_) | Self::DurationSum(_))
+        matches!(self, Self::Client(_) | Self::DurationSum(_) | Self::Told(_))
     }
 }
 
@@ -325,6 +329,7 @@ impl<'a, 'r> Sink<'a, 'r> {
             }
             Slot::Trace => out.trace_id = text,
             Slot::Agent => out.user_agent = text,
+            Slot::Told(tell) => tell_of(out, *tell, text),
             Slot::Logger => self.is_foreign = raw.starts_with(b"http.") && !raw.starts_with(b"http.log.access"),
         }
         Some(true)
@@ -348,6 +353,12 @@ impl<'a, 'r> Sink<'a, 'r> {
             self.out.query = Text::default();
         }
     }
+}
+
+/// Few logs have such fields, and few lines of those a value.
+#[cold]
+fn tell_of(out: &mut Record<'_>, tell: Tell, text: Text<'_>) {
+    out.told.get_or_insert_default().add(tell, text.decode(&mut Vec::new()));
 }
 
 /// Whether a field of the same rank already gave its value. Halves of a moment do not compete.

@@ -12,6 +12,7 @@ use super::{
     number::Unit,
     request::Pick,
 };
+use crate::told;
 
 /// The object that is the line.
 pub(super) const ROOT: u16 = 0;
@@ -71,6 +72,20 @@ impl Keys {
             }
             for key in [&snake, &format!("http_{snake}"), &lower] {
                 keys.insert_new(key, &field);
+            }
+        }
+        for header in told::HEADERS {
+            let Some(field) = names::response_header(header) else { continue };
+            let (lower, snake) = (header.to_ascii_lowercase(), names::normal(header));
+            for key in [header, lower.as_str(), snake.as_str()] {
+                for object in
+                    ["response_headers", "response.headers", "resp_headers", "res.headers", "http.response.header"]
+                {
+                    keys.insert_new(&format!("{object}.{key}"), &field);
+                }
+                for prefix in ["", "sent_http_", "upstream_http_", "resp_header_", "downstream_", "origin_"] {
+                    keys.insert_new(&format!("{prefix}{key}"), &field);
+                }
             }
         }
         keys

@@ -10,6 +10,7 @@ use super::{
     number::Unit,
     request::Pick,
 };
+use crate::told::Tell;
 
 /// Rank of the field that the user chose for the consumer.
 pub(super) const CHOSEN: u8 = 255;
@@ -45,8 +46,16 @@ pub(super) fn nginx(name: &str) -> Option<Field> {
         "http_traceparent" | "opentelemetry_trace_id" | "otel_trace_id" => f(Slot::Trace, 6),
         "http_user_agent" => f(Slot::Agent, 5),
         "proxy_host" | "proxy_upstream_name" | "service_name" => f(Slot::Service, 4),
-        _ => credential(name),
+        _ => match name.strip_prefix("sent_http_").or_else(|| name.strip_prefix("upstream_http_")) {
+            Some(header) => response_header(header).or_else(|| credential(name)),
+            None => credential(name),
+        },
     }
+}
+
+/// A header of the response that tells its client something.
+pub(super) fn response_header(name: &str) -> Option<Field> {
+    Tell::of(name.as_bytes()).map(|tell| Field::new(Slot::Told(tell), 5))
 }
 
 /// A column of a W3C extended log (IIS, CloudFront).
@@ -72,7 +81,10 @@ pub(super) fn w3c(name: &str) -> Option<Field> {
         "time-to-first-byte" => f(Slot::Ttfb(Unit::Told), 5),
         "x-edge-request-id" => f(Slot::Trace, 4),
         "s-sitename" => f(Slot::Service, 4),
-        _ => request_header(name.strip_prefix("cs(")?.strip_suffix(')')?),
+        _ => match name.strip_prefix("sc(") {
+            Some(header) => response_header(header.strip_suffix(')')?),
+            None => request_header(name.strip_prefix("cs(")?.strip_suffix(')')?),
+        },
     }
 }
 

@@ -6,6 +6,7 @@
 use pitot_model::{Evidence, Protocol, Timestamp};
 
 use super::time::Minute;
+use crate::told::Told;
 
 /// What the log says of one request. Absent text is empty; absent numbers are `None`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,6 +51,8 @@ pub struct Record<'a> {
     pub trace_id: Text<'a>,
     /// `User-Agent`.
     pub user_agent: Text<'a>,
+    /// What the response told its client of deprecation and limits, in logs that have such headers.
+    pub told: Option<Told>,
     /// What the parser remembers from line to line; it says nothing about this one.
     pub(super) minute: Minute,
 }

@@ -139,7 +139,15 @@ impl MarkTable {
 
     fn mark(&mut self, seen: Seen, marks: &Marks) {
         let Marks {
-            deprecation, sunset, retry_after, rate_limit, token, credential, client, has_errors_inside, ..
+            deprecation,
+            sunset,
+            retry_after,
+            rate_limit,
+            token,
+            credential,
+            client,
+            has_errors_inside,
+            redacted,
         } = *marks;
         if let Some(deprecation) = deprecation {
             self.count(seen, MarkKind::Deprecated, deprecation.since.and_then(seconds));
@@ -155,6 +163,9 @@ impl MarkTable {
             if told.limit.is_some() {
                 self.count(seen, MarkKind::RateLimit, told.limit);
             }
+        }
+        if let Some(kind) = redacted {
+            self.count(seen, kind, None);
         }
         if has_errors_inside {
             self.count(seen, MarkKind::ErrorsInside, None);

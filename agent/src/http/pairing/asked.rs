@@ -97,6 +97,7 @@ pub(super) fn tell<S: Sink + ?Sized>(
     }
     sink.exchange(&Exchange {
         version: answer.map(Answer::version).unwrap_or_default(),
+        told: answer.and_then(|a| a.told.as_deref()),
         status: answer.map_or(status, |a| Status::code(a.status)),
         grpc_status: answer.and_then(|a| a.grpc_status),
         response_bytes: answer.map_or(0, |a| a.bytes),

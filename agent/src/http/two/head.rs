@@ -7,6 +7,7 @@ use super::{
     hpack::{Field, Given, Malformed, Table},
     name::Name,
 };
+use crate::told::Told;
 
 /// A header block, understood. One is used again and again.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Message {
     pub(super) has_protocol: bool,
     /// `x-service-version`.
     pub(super) version: Vec<u8>,
+    /// What a response tells its client.
+    pub(super) told: Option<Box<Told>>,
     /// Whether it says twice what it may say once: servers refuse that. The first counts.
     pub(super) is_repetitive: bool,
     /// Fields that are not known.
@@ -71,6 +74,7 @@ impl Message {
         (self.status, self.grpc_status, self.content) = (None, None, Content::Other);
         (self.has_length, self.has_protocol, self.is_repetitive, self.n_unknown) = (false, false, false, 0);
         self.version.clear();
+        self.told = None;
         self.authority.clear();
     }
 
@@ -91,6 +95,7 @@ impl Message {
             Name::ContentLength => self.has_length = true,
             Name::Protocol => self.has_protocol = true,
             Name::Version => put(&mut self.version, value, limits::NAME_BYTES),
+            Name::Told(tell) => self.told.get_or_insert_default().add(tell, value),
             Name::Hint => self.request.add_header(field.name, value, wanted),
             Name::Unknown => self.n_unknown += 1,
             Name::Other => {}

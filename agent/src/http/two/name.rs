@@ -3,6 +3,7 @@
 //! In: names as decoded. Out: a [`Name`]; of all other fields not even the value is looked at.
 
 use super::super::credentials;
+use crate::told::Tell;
 
 /// What a field is for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(super) enum Name {
     Version,
     /// A header of a request that may tell the consumer, the user agent or the trace.
     Hint,
+    /// A header of a response that tells of deprecation or limits.
+    Told(Tell),
     /// Any other: nobody asks for its value.
     Other,
     /// It is not known which, since it is in a part of the header table that is not known.
@@ -51,7 +54,7 @@ impl Name {
             b"x-service-version" => Self::Version,
             b"user-agent" | b"traceparent" | b"b3" | b"x-b3-traceid" => Self::Hint,
             _ if credentials::evidence(name).is_some() || !name.is_empty() && name == wanted => Self::Hint,
-            _ => Self::Other,
+            _ => Tell::of(name).map_or(Self::Other, Self::Told),
         }
     }
 

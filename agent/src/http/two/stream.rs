@@ -12,7 +12,7 @@ use super::{
     head::{Content, Message},
     messages::Messages,
 };
-use crate::decode::Endpoint;
+use crate::{decode::Endpoint, told::Told};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(super) struct Response {
     status: u16,
     grpc_status: Option<u32>,
     version: Vec<u8>,
+    told: Option<Box<Told>>,
     span: Span,
     bytes: u64,
     /// How many of them the capture missed.
@@ -195,6 +196,7 @@ impl Stream {
         response.content = message.content;
         response.has_length = message.has_length;
         std::mem::swap(&mut response.version, &mut message.version);
+        response.told = message.told.take();
         if message.content == Content::Grpc {
             self.response_messages = Some(Messages::default());
         }
@@ -365,6 +367,7 @@ impl Stream {
         let is_over = response.state == State::Ended && response.is_end_seen;
         sink.exchange(&Exchange {
             version: &response.version,
+            told: response.told.as_deref(),
             protocol: pitot_model::Protocol::Http2,
             status,
             grpc_status: response.grpc_status,

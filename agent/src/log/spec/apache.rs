@@ -83,8 +83,11 @@ fn directive(text: &str, at: usize, ops: &mut Ops) -> Result<usize, SpecError> {
         ('T', Some(unit)) => f(Slot::Duration(duration_unit(unit, at)?), 6),
         ('L', None) => f(Slot::Trace, 3),
         ('i', Some(header)) => names::request_header(header),
+        ('o', Some(header)) => {
+            names::response_header(header).or_else(|| names::nginx(header)).or_else(|| names::credential(header))
+        }
         ('x', Some(variable)) => names::credential(variable),
-        ('e' | 'n' | 'o' | 'C', Some(variable)) => names::nginx(variable).or_else(|| names::credential(variable)),
+        ('e' | 'n' | 'C', Some(variable)) => names::nginx(variable).or_else(|| names::credential(variable)),
         ('A' | 'f' | 'k' | 'l' | 'p' | 'P' | 'R' | 'S' | 'X' | 'c', _) | ('^', Some(_)) => None,
         _ => return Err(wrong(at, &format!("`{name}` is no directive"))),
     };

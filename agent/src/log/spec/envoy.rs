@@ -45,6 +45,7 @@ fn field(operator: &str) -> Option<Field> {
         ("REQ", ":PATH") => f(Slot::Target, 5),
         ("REQ", ":AUTHORITY") => f(Slot::Host, 5),
         ("REQ", header) => names::request_header(header),
+        ("RESP", header) => names::response_header(header),
         ("PROTOCOL", _) => f(Slot::Protocol, 5),
         ("RESPONSE_CODE", _) => f(Slot::Status, 5),
         ("BYTES_RECEIVED", _) => f(Slot::RequestBytes, 5),
