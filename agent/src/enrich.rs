@@ -4,6 +4,7 @@
 
 mod consumer;
 mod exchange;
+mod graphql;
 mod known;
 mod learn;
 mod marks;

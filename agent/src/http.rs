@@ -13,6 +13,7 @@ mod body;
 mod connection;
 mod credentials;
 mod fields;
+mod graphql;
 mod head;
 mod limits;
 mod looks;
@@ -25,6 +26,7 @@ mod tests;
 mod two;
 
 pub use connection::Connection;
+pub use graphql::{Call, Operation};
 pub use limits::Limits;
 
 /// Where exchanges go.
@@ -94,6 +96,10 @@ pub struct Exchange<'a> {
     pub response_last: Option<Timestamp>,
     /// Whether the answer is a stream (server-sent events, WebSocket, tunnel ...): its lifetime is no duration.
     pub is_stream: bool,
+    /// Where it may be one of GraphQL: what was seen of both bodies.
+    pub graphql: Option<&'a Call>,
+    /// Whether it is a call of gRPC, by its media type.
+    pub is_grpc: bool,
     /// HTTP/2 stream.
     pub stream_id: Option<u32>,
     /// Whether the capture missed bytes of it.

@@ -11,9 +11,9 @@ use pitot_model::{Direction, Evidence, Marks, Protocol, Status, Timing, Transact
 use super::{
     Enricher, Number, Numbers,
     consumer::{self, Identity, address},
-    cut, is_there, marks, method, path_of, secrets, utf8, write_shape,
+    cut, graphql, is_there, marks, method, path_of, secrets, utf8, write_shape,
 };
-use crate::http::Exchange;
+use crate::http::{Call, Exchange};
 
 /// What stands before the host that is called, where this host calls: `outbound/api.example.com`.
 pub const OUTBOUND: &str = "outbound/";
@@ -36,6 +36,9 @@ impl Enricher {
         let (method, method_number) = method::name(exchange.method);
         self.shape.clear();
         self.read_wire_route(exchange, method);
+        if let Some(call) = exchange.graphql {
+            graphql::write_operation(call, &mut self.shape);
+        }
         let route = self.routes.number(method_number, &self.shape, secrets::route);
         let hidden = self.routes.name(route).1;
         let redacted = if hidden.is_suspicious(exchange.target.len()) { hidden.count(exchange.target) } else { None };
@@ -65,14 +68,18 @@ impl Enricher {
             direction,
             trace_id: utf8(exchange.trace_id),
             timing,
-            marks: Marks { redacted, ..marks::read(exchange.told, status, &timing) },
+            marks: Marks {
+                redacted,
+                has_errors_inside: exchange.graphql.is_some_and(Call::has_errors),
+                ..marks::read(exchange.told, status, &timing)
+            },
         };
         (transaction, Numbers { route, consumer: number })
     }
 
     fn read_wire_route(&mut self, exchange: &Exchange<'_>, method: &str) {
         let target = exchange.target;
-        let is_grpc = exchange.protocol == Protocol::Http2 && exchange.grpc_status.is_some();
+        let is_grpc = exchange.is_grpc || exchange.protocol == Protocol::Http2 && exchange.grpc_status.is_some();
         let templates = &self.settings.templates;
         if templates.is_empty() && target.first() == Some(&b'/') && !is_grpc {
             // The shape ends where the path does: one pass finds both.
@@ -220,6 +227,8 @@ mod tests {
             response_first: Some(Timestamp::from_millis(1_011)),
             response_last: Some(Timestamp::from_millis(1_031)),
             is_stream: false,
+            graphql: None,
+            is_grpc: false,
             stream_id: None,
             is_damaged: false,
         }
@@ -282,6 +291,15 @@ mod tests {
             let exchange = Exchange { target: target.as_bytes(), protocol, grpc_status, ..exchange() };
             assert_eq!(enricher.enrich_exchange(&exchange, Direction::Inbound).0.route, want, "{target}");
         }
+    }
+
+    #[test]
+    fn procedures_have_their_name_where_the_call_broke_off_too() {
+        let mut enricher = Enricher::new(settings(None));
+        let target = b"/acme.v1.Carts/Get2Fast4U12345";
+        let exchange = Exchange { target, protocol: Protocol::Http2, is_grpc: true, ..exchange() };
+        let exchange = Exchange { status: Status::RESET, ..exchange };
+        assert_eq!(enricher.enrich_exchange(&exchange, Direction::Inbound).0.route.as_bytes(), target);
     }
 
     #[test]

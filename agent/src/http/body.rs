@@ -26,6 +26,11 @@ pub(super) struct Step {
     pub(super) state: After,
 }
 
+impl Step {
+    /// None of the bytes.
+    pub(super) const NOTHING: Self = Self { used: 0, content: 0, state: After::More };
+}
+
 /// Where reading stands after a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
@@ -40,16 +45,25 @@ pub(super) enum After {
 impl Body {
     /// Reads a piece.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Step {
+        self.read_with(bytes, |_| {})
+    }
+
+    /// Reads a piece, and gives what of it is content.
+    pub(super) fn read_with(&mut self, bytes: &[u8], mut visit: impl FnMut(&[u8])) -> Step {
         match self {
             Self::Length(left) => {
                 let content = (bytes.len() as u64).min(*left);
                 *left -= content;
                 // No more than the piece has.
                 let used = content as usize;
+                visit(&bytes[..used]);
                 Step { used, content, state: if *left == 0 { After::Whole } else { After::More } }
             }
-            Self::Chunked(chunked) => chunked.read(bytes),
-            Self::UntilClose => Step { used: bytes.len(), content: bytes.len() as u64, state: After::More },
+            Self::Chunked(chunked) => chunked.read(bytes, visit),
+            Self::UntilClose => {
+                visit(bytes);
+                Step { used: bytes.len(), content: bytes.len() as u64, state: After::More }
+            }
         }
     }
 
@@ -111,13 +125,14 @@ enum At {
 }
 
 impl Chunked {
-    fn read(&mut self, bytes: &[u8]) -> Step {
+    fn read(&mut self, bytes: &[u8], mut visit: impl FnMut(&[u8])) -> Step {
         let (mut i, mut content) = (0, 0_u64);
         while let Some(&b) = bytes.get(i) {
             match self.at {
                 At::Data => {
                     let n = ((bytes.len() - i) as u64).min(self.size);
                     content += n;
+                    visit(&bytes[i..i + n as usize]);
                     self.size -= n;
                     i += n as usize;
                     if self.size == 0 {

@@ -13,6 +13,8 @@ pub struct Limits {
     pub stream_pause: Duration,
     /// A header, in lower case, that names the consumer and goes before all others; empty for none.
     pub consumer_header: String,
+    /// Ends of paths at which GraphQL is served, beyond the common ones: `/api`.
+    pub graphql_paths: Vec<String>,
 }
 
 impl Limits {
@@ -22,6 +24,7 @@ impl Limits {
         stream_after: Duration::from_secs(10),
         stream_pause: Duration::from_secs(1),
         consumer_header: String::new(),
+        graphql_paths: Vec::new(),
     };
 }
 

@@ -14,8 +14,9 @@ use pitot_model::{Protocol, Reason, Status, Timestamp};
 use super::{
     Sink,
     answer::Answer,
-    body::{After, Body, Chunked},
+    body::{After, Body, Chunked, Step},
     fields::Fields,
+    graphql::{Call, Media},
     head::{self, Parsed, RequestLine, StatusLine},
     looks::{self, Match},
     pairing::{Asked, Ends, Kind, Pairing, Whose},
@@ -177,7 +178,7 @@ impl One {
     fn begun(&self, way: Way) -> Option<u64> {
         let reader = &self.readers[index(way) ^ 1];
         let reached = reader.reached?;
-        Some(Some(reader.unneeded()).filter(|&end| end < u64::MAX).unwrap_or(reached))
+        Some(Some(reader.known_end()).filter(|&end| end < u64::MAX).unwrap_or(reached))
     }
 
     /// How far this stream (0) or the other (1) was read.
@@ -226,7 +227,7 @@ impl One {
         let wanted = sink.limits().consumer_header.as_bytes();
         match head::request(view, &mut fields, |name, value| request.add_header(name, value, wanted)) {
             Parsed::Whole(line, len) => {
-                self.asked(peers, way, &line, fields, request, begin, sink);
+                self.asked(peers, way, &line, fields, request, &view[..len], begin, sink);
                 Some(len)
             }
             Parsed::Partial => {
@@ -250,6 +251,7 @@ impl One {
         line: &RequestLine<'_>,
         mut fields: Fields<'_>,
         mut request: Request,
+        head: &[u8],
         begin: Begin,
         sink: &mut S,
     ) {
@@ -274,6 +276,8 @@ impl One {
         };
         let mut asked = Asked::new(request, begin.offset, begin.acknowledged, kind);
         asked.expects_continue = fields.expects_continue;
+        asked.graphql = Call::of(line.method, line.target, sink.limits(), || Media::of_head(head));
+        let is_peeking = asked.graphql.as_ref().is_some_and(|call| call.wants_request());
         let reached = self.reached(way, 1);
         self.pairing.ask(&self.ends(peers), asked, reached, sink);
         let body = match (fields.is_chunked, fields.has_coding, fields.length) {
@@ -282,7 +286,8 @@ impl One {
             (_, _, Some(n @ 1..)) => Body::Length(n),
             _ => return self.end_body(peers, way, true, sink),
         };
-        self.readers[index(way)].state = Reading::Body(body);
+        let reader = &mut self.readers[index(way)];
+        (reader.state, reader.is_peeking) = (Reading::Body(body), is_peeking);
     }
 
     /// Reads the head of a response: how long it is, `None` where it does not end yet.
@@ -296,7 +301,7 @@ impl One {
     ) -> Result<Option<usize>, Turn> {
         let mut fields = Fields::default();
         match head::response(view, &mut fields) {
-            Parsed::Whole(line, len) => self.answered(peers, way, line, fields, begin, len, sink).map(Some),
+            Parsed::Whole(line, len) => self.answered(peers, way, line, fields, begin, &view[..len], sink).map(Some),
             Parsed::Partial => Ok(None),
             Parsed::Wrong => {
                 sink.count(Reason::HeadMalformed, 1);
@@ -314,9 +319,10 @@ impl One {
         line: StatusLine,
         mut fields: Fields<'_>,
         begin: Begin,
-        len: usize,
+        head: &[u8],
         sink: &mut S,
     ) -> Result<usize, Turn> {
+        let len = head.len();
         fields.close(false);
         if line.is_lenient {
             sink.count(Reason::HeadLenient, 1);
@@ -361,7 +367,14 @@ impl One {
             _ => Some(Body::UntilClose),
         };
         match body {
-            Some(body) => self.readers[index(way)].state = Reading::Body(body),
+            Some(body) => {
+                let reader = &mut self.readers[index(way)];
+                reader.state = Reading::Body(body);
+                if let Some(call) = self.pairing.graphql(false) {
+                    call.begin_answer(line.status, Media::of_head(head));
+                    reader.is_peeking = call.wants_answer();
+                }
+            }
             None => self.end_body(peers, way, true, sink),
         }
         Ok(len)
@@ -387,9 +400,13 @@ impl One {
             self.end_body(peers, way, false, sink);
             return 0;
         }
-        let Reading::Body(body) = &mut self.readers[index(way)].state else { return 0 };
+        let reader = &mut self.readers[index(way)];
+        let Reading::Body(body) = &mut reader.state else { return 0 };
         let is_open = !matches!(body, Body::Length(_));
-        let step = body.read(chunk.bytes);
+        let step = match reader.is_peeking {
+            false => body.read(chunk.bytes),
+            true => self.peek(way, chunk.bytes),
+        };
         match is_client {
             true => {
                 if let Some(asked) = self.pairing.newest() {
@@ -413,6 +430,22 @@ impl One {
             }
         }
         step.used
+    }
+
+    /// Reads a piece of a body of GraphQL.
+    #[cold]
+    fn peek(&mut self, way: Way, bytes: &[u8]) -> Step {
+        let is_client = Some(way) == self.client;
+        let reader = &mut self.readers[index(way)];
+        let mut call = self.pairing.graphql(is_client);
+        let Reading::Body(body) = &mut reader.state else { return Step::NOTHING };
+        let step = body.read_with(bytes, |content| match (&mut call, is_client) {
+            (Some(call), true) => call.read_request(content),
+            (Some(call), false) => call.read_answer(content),
+            _ => {}
+        });
+        reader.is_peeking = call.is_some_and(|call| if is_client { call.wants_request() } else { call.wants_answer() });
+        step
     }
 
     /// Whether a message begins where the one before should go on: a client that waited for `100 Continue` and was
@@ -439,7 +472,8 @@ impl One {
 
     /// A message ended; `is_seen` where its last byte was.
     fn end_body<S: Sink + ?Sized>(&mut self, peers: &Peers, way: Way, is_seen: bool, sink: &mut S) {
-        self.readers[index(way)].state = Reading::Start;
+        let reader = &mut self.readers[index(way)];
+        (reader.state, reader.is_peeking) = (Reading::Start, false);
         let ends = self.ends(peers);
         match Some(way) == self.client {
             true => self.pairing.asked_is_over(&ends, sink),

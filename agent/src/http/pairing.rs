@@ -19,7 +19,7 @@ use pitot_model::{Reason, Status, Timestamp};
 pub(super) use asked::{Asked, Ends, Kind};
 use asked::{Gauge, tell};
 
-use super::{Sink, answer::Answer, limits, request::Request};
+use super::{Sink, answer::Answer, graphql::Call, limits, request::Request};
 
 /// Room for the texts of a request that stays for the next.
 const SPARE_BYTES: usize = 4 << 10;
@@ -39,7 +39,7 @@ pub(super) enum Whose {
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
     asked: VecDeque<Asked>,
-    /// Memory of the texts of `asked`.
+    /// Memory that `asked` holds beyond itself.
     asked_bytes: usize,
     held: VecDeque<Answer>,
     /// The response that is being read.
@@ -92,7 +92,7 @@ impl Pairing {
         self.was_quiet = false;
         // Most connections never have two.
         self.asked.reserve_exact(1);
-        self.asked_bytes += asked.request.heap_bytes();
+        self.asked_bytes += asked.heap_bytes();
         self.asked.push_back(asked);
     }
 
@@ -108,6 +108,15 @@ impl Pairing {
             if newest.answer.is_some() {
                 self.flush_answered(ends, sink);
             }
+        }
+    }
+
+    /// The call of GraphQL of the newest request (`is_client`), or of the one whose response is being read.
+    pub(super) fn graphql(&mut self, is_client: bool) -> Option<&mut Call> {
+        match (is_client, &self.current) {
+            (true, _) => self.asked.back_mut()?.graphql.as_deref_mut(),
+            (false, Some((_, Whose::Oldest))) => self.asked.front_mut()?.graphql.as_deref_mut(),
+            _ => None,
         }
     }
 
@@ -332,7 +341,7 @@ impl Pairing {
     /// Takes the oldest request out.
     fn pop(&mut self) -> Option<Asked> {
         let asked = self.asked.pop_front()?;
-        self.asked_bytes -= asked.request.heap_bytes();
+        self.asked_bytes -= asked.heap_bytes();
         Some(asked)
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Reader {
     pub(super) begin: Begin,
     /// Segments in which no message began, as long as none was found at all.
     pub(super) strangers: u16,
+    /// Whether the body is looked at as it passes.
+    pub(super) is_peeking: bool,
 }
 
 /// What the next bytes are.
@@ -87,6 +89,7 @@ impl Reader {
     /// Looks for the next message from here on.
     pub(super) fn search(&mut self) {
         self.state = Reading::Search;
+        self.is_peeking = false;
         self.stash = Vec::new();
     }
 
@@ -101,6 +104,11 @@ impl Reader {
 
     /// Offset up to which bytes are not looked at.
     pub(super) fn unneeded(&self) -> u64 {
+        if self.is_peeking { self.reached.unwrap_or(0) } else { self.known_end() }
+    }
+
+    /// Offset up to which it is known what the bytes are.
+    pub(super) fn known_end(&self) -> u64 {
         let reached = self.reached.unwrap_or(0);
         match &self.state {
             Reading::Body(body) => reached.saturating_add(body.opaque()),

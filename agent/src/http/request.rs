@@ -160,6 +160,8 @@ impl Request {
             response_first: None,
             response_last: None,
             is_stream: false,
+            graphql: None,
+            is_grpc: false,
             stream_id: None,
             is_damaged: self.is_damaged,
         }

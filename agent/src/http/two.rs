@@ -174,7 +174,11 @@ impl Session {
         let from = usize::from(!is_client);
         let framer = &self.framers[from];
         let messages = framer.body().and_then(|(id, next)| {
-            let messages = self.core.streams.peek(id)?.messages(self.core.side(from))?;
+            let (stream, side) = (self.core.streams.peek(id)?, self.core.side(from));
+            if stream.is_peeking(side) {
+                return Some(next);
+            }
+            let messages = stream.messages(side)?;
             Some(next.saturating_add(messages.unneeded()))
         });
         messages.map_or(framer.unneeded(), |end| end.min(framer.unneeded()))

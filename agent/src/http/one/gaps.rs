@@ -25,6 +25,11 @@ impl One {
         match &mut reader.state {
             Reading::Tunnel => return,
             Reading::Body(body) => {
+                if std::mem::take(&mut reader.is_peeking)
+                    && let Some(call) = self.pairing.graphql(is_client)
+                {
+                    if is_client { call.lose_request() } else { call.lose_answer() }
+                }
                 let n = gap.len.min(body.opaque());
                 let is_open = !matches!(body, Body::Length(_));
                 let after = body.skip(n);

@@ -2,7 +2,7 @@
 
 use pitot_model::{Reason, Status};
 
-use super::super::{Exchange, Sink, answer::Answer, looks, request::Request};
+use super::super::{Exchange, Sink, answer::Answer, graphql::Call, looks, request::Request};
 use crate::decode::Endpoint;
 
 /// Who talks to whom.
@@ -21,6 +21,8 @@ pub(in crate::http) struct Asked {
     /// How far the client had then received the server's stream.
     pub(in crate::http) acknowledged: Option<u64>,
     pub(in crate::http) kind: Kind,
+    /// Where it may be one of GraphQL.
+    pub(in crate::http) graphql: Option<Box<Call>>,
     /// Whether it ended, or its end will not be seen.
     pub(in crate::http) is_over: bool,
     /// Whether bytes of its body are missing.
@@ -66,6 +68,11 @@ impl Asked {
         Self { request, start, acknowledged, kind, ..Self::default() }
     }
 
+    /// Memory beyond its own size; it does not change.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.request.heap_bytes() + self.graphql.as_ref().map_or(0, |_| size_of::<Call>())
+    }
+
     /// No longer in flight.
     pub(super) fn leave<S: Sink + ?Sized>(&mut self, sink: &mut S) {
         match std::mem::take(&mut self.gauge) {
@@ -105,6 +112,7 @@ pub(super) fn tell<S: Sink + ?Sized>(
         response_first: answer.map(|a| a.span.first),
         response_last: answer.filter(|a| a.has_ended).map(|a| a.span.last),
         is_stream: answer.is_some_and(|a| a.is_stream),
+        graphql: asked.graphql.as_deref(),
         is_damaged: request.is_damaged || has_gap || answer.is_some_and(|a| a.is_damaged),
         ..request.exchange(ends.client, ends.server)
     });

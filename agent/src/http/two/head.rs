@@ -3,7 +3,12 @@
 //! In: its fields. Out: a [`Message`]: the beginning of a request or response, or trailers.
 
 use super::{
-    super::{Limits, limits, request::Request},
+    super::{
+        Limits,
+        graphql::{self, Media, MediaKind},
+        limits,
+        request::Request,
+    },
     hpack::{Field, Given, Malformed, Table},
     name::Name,
 };
@@ -20,6 +25,8 @@ pub(super) struct Message {
     pub(super) grpc_status: Option<u32>,
     /// What the content type says of the body.
     pub(super) content: Content,
+    /// Whether the body is compressed.
+    is_coded: bool,
     /// Whether the length of the body is known beforehand.
     pub(super) has_length: bool,
     /// `:protocol`, for what goes on both ways after an extended CONNECT.
@@ -43,6 +50,8 @@ pub(super) enum Content {
     Grpc,
     /// A body that goes on as events happen.
     Events,
+    /// A body that can be one of GraphQL.
+    Media(MediaKind),
 }
 
 impl Message {
@@ -64,6 +73,12 @@ impl Message {
         Ok(given)
     }
 
+    /// How the body can be read.
+    pub(super) fn media(&self) -> Media {
+        let kind = if let Content::Media(kind) = self.content { kind } else { MediaKind::Other };
+        Media { kind, is_coded: self.is_coded }
+    }
+
     /// Memory beyond its own size.
     pub(super) fn heap_bytes(&self) -> usize {
         self.request.heap_bytes() + self.version.capacity() + self.authority.capacity()
@@ -72,6 +87,7 @@ impl Message {
     fn clear(&mut self) {
         self.request.clear();
         (self.status, self.grpc_status, self.content) = (None, None, Content::Other);
+        self.is_coded = false;
         (self.has_length, self.has_protocol, self.is_repetitive, self.n_unknown) = (false, false, false, 0);
         self.version.clear();
         self.told = None;
@@ -92,6 +108,7 @@ impl Message {
             Name::Status => self.status = number(value).and_then(|n| n.try_into().ok()),
             Name::GrpcStatus => self.grpc_status = number(value),
             Name::ContentType => self.content = content(value),
+            Name::ContentEncoding => self.is_coded |= graphql::is_coding(value),
             Name::ContentLength => self.has_length = true,
             Name::Protocol => self.has_protocol = true,
             Name::Version => put(&mut self.version, value, limits::NAME_BYTES),
@@ -115,7 +132,10 @@ fn content(value: &[u8]) -> Content {
     } else if is(b"text/event-stream") || is(b"multipart/x-mixed-replace") {
         Content::Events
     } else {
-        Content::Other
+        match MediaKind::of(value) {
+            MediaKind::Other => Content::Other,
+            kind => Content::Media(kind),
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Name {
     Host,
     /// `content-type`.
     ContentType,
+    /// `content-encoding`.
+    ContentEncoding,
     /// `content-length`.
     ContentLength,
     /// `grpc-status`.
@@ -49,6 +51,7 @@ impl Name {
             b":protocol" => Self::Protocol,
             b"host" => Self::Host,
             b"content-type" => Self::ContentType,
+            b"content-encoding" => Self::ContentEncoding,
             b"content-length" => Self::ContentLength,
             b"grpc-status" => Self::GrpcStatus,
             b"x-service-version" => Self::Version,

@@ -7,6 +7,7 @@ use pitot_model::{Reason, Status, Timestamp};
 use super::{
     super::{
         Exchange, Sink,
+        graphql::Call,
         request::{Request, Span},
     },
     head::{Content, Message},
@@ -38,6 +39,8 @@ pub(super) struct Stream {
     is_tunnel: bool,
     counted: Counted,
     has_body_gap: bool,
+    /// Where it may be one of GraphQL.
+    graphql: Option<Box<Call>>,
     request_messages: Option<Messages>,
     response_messages: Option<Messages>,
 }
@@ -124,8 +127,10 @@ impl Stream {
 
     /// A request begins. Its texts change places with those of the message.
     pub(super) fn begin_request(&mut self, message: &mut Message, span: Span, sink: &mut (impl Sink + ?Sized)) {
+        let media = message.media();
         std::mem::swap(&mut self.request, &mut message.request);
-        self.text_bytes = self.request.heap_bytes();
+        self.graphql = Call::of(self.request.method(), self.request.target(), sink.limits(), || media);
+        self.text_bytes = self.request.heap_bytes() + self.graphql.as_ref().map_or(0, |_| size_of::<Call>());
         self.is_tunnel = message.has_protocol || self.request.method() == b"CONNECT";
         self.count_begin(span, sink);
         if message.is_repetitive {
@@ -200,6 +205,9 @@ impl Stream {
         if message.content == Content::Grpc {
             self.response_messages = Some(Messages::default());
         }
+        if let Some(call) = &mut self.graphql {
+            call.begin_answer(status, message.media());
+        }
         self.count_stream(sink);
     }
 
@@ -225,6 +233,9 @@ impl Stream {
         if let Some(messages) = self.messages_mut(by) {
             messages.read(bytes);
         }
+        if let Some(call) = &mut self.graphql {
+            if by == Side::Client { call.read_request(bytes) } else { call.read_answer(bytes) }
+        }
         self.grow(by, bytes.len() as u64, Some(at), sink);
     }
 
@@ -240,6 +251,7 @@ impl Stream {
         if let Some(messages) = self.messages_mut(by) {
             messages.skip(len);
         }
+        self.lose_graphql(by);
         self.grow(by, len, (!is_lost).then_some(at), sink);
         if is_lost {
             let lost = match by {
@@ -257,9 +269,16 @@ impl Stream {
 
     /// The capture missed something of what this side says.
     pub(super) fn damage(&mut self, by: Side) {
+        self.lose_graphql(by);
         match by {
             Side::Client => self.request.is_damaged |= self.request_state != State::Ended,
             Side::Server => self.response.is_damaged |= self.response.state != State::Ended,
+        }
+    }
+
+    fn lose_graphql(&mut self, by: Side) {
+        if let Some(call) = &mut self.graphql {
+            if by == Side::Client { call.lose_request() } else { call.lose_answer() }
         }
     }
 
@@ -298,6 +317,14 @@ impl Stream {
             self.response.state = State::Ended;
             self.response.is_end_seen = is_end_seen;
         }
+    }
+
+    /// Whether what comes next of a body is looked at.
+    pub(super) fn is_peeking(&self, by: Side) -> bool {
+        self.graphql.as_ref().is_some_and(|call| match by {
+            Side::Client => call.wants_request(),
+            Side::Server => call.wants_answer(),
+        })
     }
 
     /// The messages of a body, where it holds such.
@@ -376,6 +403,8 @@ impl Stream {
             response_first: self.has_response().then_some(response.span.first),
             response_last: is_over.then_some(response.span.last),
             is_stream: self.is_stream(sink.limits()),
+            graphql: self.graphql.as_deref(),
+            is_grpc: self.request_messages.is_some() || self.response_messages.is_some(),
             stream_id: Some(id),
             is_damaged: request.is_damaged || response.is_damaged,
             ..request.exchange(client, server)

@@ -1,5 +1,6 @@
 //! What is read of connections that were made by hand.
 
+mod graphql;
 mod talk;
 
 use proptest::prelude::*;
@@ -321,7 +322,7 @@ fn grpc_calls_have_a_status_and_may_be_streams() {
         "1 POST api/p.S/M 200 14+8 grpc=0",
         "3 POST api/p.S/M 200 205+0 grpc=14",
         "5 POST api/p.S/M 200 6+13 grpc=5 stream",
-        "7 POST api/p.S/M 200 11+6 stream",
+        "7 POST api/p.S/M 200 11+6 grpc stream",
     ];
     for size in [1, 7, 100, usize::MAX] {
         assert_eq!(talk.read_cut(&mut session(), size), want, "{size}");

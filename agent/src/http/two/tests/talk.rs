@@ -39,7 +39,17 @@ impl Sink for Lines {
         if let Some(status) = x.grpc_status {
             line += &format!(" grpc={status}");
         }
-        for (name, is) in [("stream", x.is_stream), ("damaged", x.is_damaged), ("unended", x.response_last.is_none())] {
+        if let Some(call) = x.graphql {
+            let mut operation = Vec::new();
+            let _ = call.operation().map(|found| found.write(&mut operation));
+            line += &format!(" graphql={}{}", text(&operation), if call.has_errors() { "!" } else { "" });
+        }
+        for (name, is) in [
+            ("grpc", x.is_grpc && x.grpc_status.is_none()),
+            ("stream", x.is_stream),
+            ("damaged", x.is_damaged),
+            ("unended", x.response_last.is_none()),
+        ] {
             if is {
                 line += &format!(" {name}");
             }
