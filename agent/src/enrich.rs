@@ -2,19 +2,25 @@
 //!
 //! In: [`Record`]s of logs, exchanges of packets. Out: [`Transaction`]s. Raw credentials and query strings end here.
 
+mod bots;
 mod consumer;
 mod exchange;
 mod graphql;
+mod jwt;
 mod known;
 mod learn;
 mod marks;
 mod mask;
 mod method;
+mod names;
+mod proxies;
 mod pseudonym;
+mod rules;
 mod secrets;
 mod shape;
 mod target;
 mod template;
+mod who;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,15 +30,22 @@ use consumer::{Identity, address, is_there};
 pub use exchange::{OUTBOUND, shown_host};
 pub use learn::{OTHER, RouteTree};
 pub use mask::masked;
+pub use names::{ENTRIES, Entry, GROUPS, Names, PATTERNS};
+pub use proxies::{Proxies, Telling};
 use pseudonym::cut;
 pub(crate) use pseudonym::is_cut;
 pub use pseudonym::{Pseudonyms, SECRET_BYTES};
+pub(crate) use rules::{BY_CHOICE, BY_USUAL, Wanted};
+pub use rules::{RULES, Rule, Rules, What};
 use secrets::Hidden;
 pub use shape::write_shape;
 pub use target::path_of;
 pub use template::{Template, TemplateError, Templates};
+pub use who::Consumers;
+use who::{Found, RULE_TAG, Seen, Who, by_rules, tag, tell};
 
-use crate::log::Record;
+use crate::log::{Format, Record};
+use bots::Class;
 use known::Known;
 pub(crate) use known::Number;
 
@@ -47,6 +60,8 @@ pub struct Settings {
     pub templates: Templates,
     /// How credentials are named.
     pub pseudonyms: Pseudonyms,
+    /// Who consumers are, and what they are called.
+    pub consumers: Arc<Consumers>,
 }
 
 /// Turns records into transactions; one per thread, since it keeps scratch space and remembers names.
@@ -55,13 +70,18 @@ pub struct Enricher {
     /// From shapes and the number of the method: routes.
     routes: Known<Hidden>,
     /// From identities and the kind that their field says: consumers, and the kind that they are.
-    consumers: Known<Evidence>,
+    consumers: Known<Who>,
     /// From hosts and the direction of the call: services of what was seen on the wire.
     services: Known<()>,
+    /// Formats, each with what the rules about consumers make of it.
+    ruled: Vec<(Format, Format)>,
     shape: Vec<u8>,
     service: String,
     scratch: Vec<u8>,
 }
+
+/// Formats for which it is remembered what rules make of them.
+const FORMATS: usize = 16;
 
 /// Stand for names of a transaction; the same until the enricher makes room.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +100,7 @@ impl Enricher {
             routes: Known::default(),
             consumers: Known::default(),
             services: Known::default(),
+            ruled: Vec::new(),
             shape: Vec::new(),
             service: String::new(),
             scratch: Vec::new(),
@@ -87,11 +108,28 @@ impl Enricher {
     }
 
     /// The transaction of a record. Fails with [`Reason::RequestUnreadable`] where no target could be read. Logs that do
-    /// not hold methods have transactions of the method `_OTHER`.
+    /// not hold methods have transactions of the method `_OTHER`. Fails with [`Reason::GroupExcluded`] where the consumer is
+    /// left out.
     ///
     /// Its route is a shape or a configured template: what words are values is learned later, over all of them.
     pub fn enrich<'a>(&'a mut self, record: &Record<'a>) -> Result<Transaction<'a>, Reason> {
         self.enrich_numbered(record).map(|(transaction, _)| transaction)
+    }
+
+    /// What the rules about consumers make of a format; `None` where there are no rules.
+    pub(crate) fn ruled(&mut self, format: &Format) -> Option<Format> {
+        if self.settings.consumers.is_plain() {
+            return None;
+        }
+        if let Some((_, ruled)) = self.ruled.iter().find(|(known, _)| known.is(format)) {
+            return Some(ruled.clone());
+        }
+        let ruled = format.with_rules(&self.settings.consumers);
+        if self.ruled.len() >= FORMATS {
+            self.ruled.clear();
+        }
+        self.ruled.push((format.clone(), ruled.clone()));
+        Some(ruled)
     }
 
     /// Forgets names when there are too many. [`Numbers`] given before mean nothing any more.
@@ -118,8 +156,11 @@ impl Enricher {
             false => None,
         };
         self.read_service(record);
-        let number = self.read_consumer(record);
-        let (consumer, evidence) = self.consumers.name(number);
+        let (number, expires) = self.read_consumer(record);
+        let (consumer, who) = self.consumers.name(number);
+        if self.settings.consumers.excludes(who.group) {
+            return Err(Reason::GroupExcluded);
+        }
         let status = record.status.map_or(Status::NONE, Status::code);
         let timing = Timing::Logged {
             at: record.time.unwrap_or_default(),
@@ -127,14 +168,14 @@ impl Enricher {
             duration: record.duration_us.map(Duration::from_micros),
             ttfb: record.ttfb_us.map(Duration::from_micros),
         };
-        let transaction = Transaction {
+        let mut transaction = Transaction {
             service: &self.service,
             version: utf8(&record.version.raw[..record.version.raw.len().min(model_budget::NAME_BYTES)]),
             method,
             route: self.routes.name(route).0,
             consumer,
-            evidence,
-            group: "",
+            evidence: who.evidence,
+            group: self.settings.consumers.names.group(who.group),
             protocol: record.protocol,
             status,
             request_bytes: record.request_bytes.unwrap_or(0),
@@ -144,6 +185,7 @@ impl Enricher {
             timing,
             marks: Marks { redacted, ..marks::read(record.told.as_ref(), status, &timing) },
         };
+        who.mark(&mut transaction.marks, record.time.unwrap_or_default(), expires, || proxies::ip(record.client.raw));
         Ok((transaction, Numbers { route, consumer: number }))
     }
 
@@ -189,18 +231,75 @@ impl Enricher {
         }
     }
 
+    /// The number of the consumer, and when the token expires that it was read from, if it was.
     #[inline]
-    fn read_consumer(&mut self, record: &Record<'_>) -> Number {
+    fn read_consumer(&mut self, record: &Record<'_>) -> (Number, Option<i64>) {
+        let class = Class::of(record.user_agent.raw, record.target.raw);
+        if !self.settings.consumers.is_plain() {
+            return self.read_ruled(record, class);
+        }
         let text = if record.consumer.is_empty() { record.user } else { record.consumer };
         let decoded = text.decode(&mut self.scratch);
         let Identity { id, evidence } = match record.consumer.is_empty() {
             false => consumer::choose(decoded, record.evidence, record.user.raw, record.client.raw),
             true => consumer::choose(b"", record.evidence, decoded, record.client.raw),
         };
-        self.consumers.number(evidence as u8, id, |id| {
-            let evidence = consumer::kind(id, evidence);
-            (self.settings.pseudonyms.name(id, evidence), evidence)
-        })
+        let make = |id: &[u8]| tell(&self.settings, id, evidence, None, class);
+        (self.consumers.number(tag(evidence as u8, class), id, make), None)
+    }
+
+    /// Likewise, by rules, and behind proxies that are trusted.
+    fn read_ruled(&mut self, record: &Record<'_>, class: Class) -> (Number, Option<i64>) {
+        let settings = &*self.settings;
+        let rules = &settings.consumers.rules;
+        let [mut value, mut found, mut user, mut target] = [const { Vec::new() }; 4];
+        let value = record.consumer.decode(&mut value);
+        let again = rules.find_again(record.way, value, &mut found);
+        let (consumer, evidence, expires) =
+            again.map_or((value, record.evidence, None), |found| (found.id, found.evidence, found.expires));
+        let seen = Seen {
+            consumer,
+            evidence,
+            way: record.way,
+            user: record.user.decode(&mut user),
+            host: record.host.raw,
+            target: record.target.decode(&mut target),
+            query: record.query.raw,
+            agent: record.user_agent.raw,
+        };
+        let (id, evidence, rule) = match by_rules(rules, &seen, &mut self.scratch) {
+            Found::By { id, evidence, rule } => (id, evidence, Some(rule)),
+            Found::Usual => {
+                let is_usual = matches!(record.way, BY_USUAL | BY_CHOICE);
+                let Identity { id, evidence } =
+                    consumer::choose(if is_usual { consumer } else { b"" }, evidence, seen.user, b"");
+                if id.is_empty() {
+                    return (self.read_address(record, None, class), None);
+                }
+                (id, evidence, None)
+            }
+            Found::Address { rule } => return (self.read_address(record, Some(rule), class), None),
+            Found::Nobody => (&b""[..], Evidence::None, None),
+        };
+        let make = |id: &[u8]| tell(settings, id, evidence, rule, class);
+        let tag = tag(rule.map_or(evidence as u8, |rule| RULE_TAG + rule), class);
+        (self.consumers.number(tag, id, make), expires)
+    }
+
+    /// The number of the consumer that is told by its address alone.
+    fn read_address(&mut self, record: &Record<'_>, rule: Option<u8>, class: Class) -> Number {
+        let settings = &*self.settings;
+        let proxies = &settings.consumers.proxies;
+        let text = if record.client.is_empty() { record.forwarded.raw } else { record.client.raw };
+        if !proxies.is_empty()
+            && let Some(peer) = proxies::ip(record.client.raw)
+        {
+            return self.consumer_at(proxies.client(peer, record.telling, record.forwarded.raw), rule, class);
+        }
+        let id = address(text);
+        let evidence = if id.is_empty() { Evidence::None } else { Evidence::Address };
+        let make = |id: &[u8]| tell(settings, id, evidence, rule, class);
+        self.consumers.number(tag(rule.map_or(evidence as u8, |rule| RULE_TAG + rule), class), id, make)
     }
 }
 

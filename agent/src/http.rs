@@ -5,8 +5,8 @@
 
 use pitot_model::{Evidence, Protocol, Reason, Status, Timestamp};
 
-use crate::decode::Endpoint;
 pub use crate::told::Told;
+use crate::{decode::Endpoint, enrich::Telling};
 
 mod answer;
 mod body;
@@ -26,6 +26,7 @@ mod tests;
 mod two;
 
 pub use connection::Connection;
+pub(crate) use credentials::identity;
 pub use graphql::{Call, Operation};
 pub use limits::Limits;
 
@@ -63,6 +64,15 @@ pub struct Exchange<'a> {
     pub consumer: &'a [u8],
     /// Kind of evidence of `consumer`.
     pub evidence: Evidence,
+    /// Number of the way in the rules by which `consumer` was found; 0 where no rule asked for it.
+    pub way: u8,
+    /// When the token that `consumer` is from expires, in seconds since the epoch, `i64::MAX` where it does not say; `None`
+    /// where it is from no token that was read.
+    pub expires: Option<i64>,
+    /// What a header tells of addresses behind proxies; kept only where proxies are trusted.
+    pub forwarded: &'a [u8],
+    /// How it tells them.
+    pub telling: Telling,
     /// `User-Agent`.
     pub user_agent: &'a [u8],
     /// Trace id of `traceparent` or B3.

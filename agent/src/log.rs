@@ -29,6 +29,7 @@ mod pattern;
 mod prefix;
 mod record;
 mod request;
+mod ruled;
 mod scan;
 mod spec;
 pub mod syslog;
@@ -38,6 +39,7 @@ mod w3c;
 mod wrap;
 
 pub use format::{Format, Skip};
+pub(crate) use names::field_evidence;
 pub use record::{Escape, Record, Text};
 pub use spec::SpecError;
 pub use wrap::Wrapping;

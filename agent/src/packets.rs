@@ -77,6 +77,7 @@ impl<V: Visit> Packets<V> {
     /// Gives all transactions to this visitor.
     pub fn new(settings: Arc<Settings>, options: Options, visitor: V) -> Self {
         let Options { local, ports, range, http, seed } = options;
+        let consumers = settings.consumers.clone();
         Self {
             decoder: Decoder::default(),
             tracker: Tracker::new(tcp::Limits { seed, ..tcp::Limits::default() }),
@@ -84,7 +85,7 @@ impl<V: Visit> Packets<V> {
                 enricher: Enricher::new(settings),
                 local,
                 range,
-                limits: http,
+                limits: http::Limits { consumers: Some(consumers), ..http },
                 counts: Counts::default(),
                 requests: 0,
                 streams: 0,
@@ -182,6 +183,7 @@ impl Packets<Batch> {
 
     /// From now on, names are told by these settings.
     pub(crate) fn set(&mut self, settings: Arc<Settings>) {
+        self.desk.limits.consumers = Some(settings.consumers.clone());
         self.desk.enricher = Enricher::new(settings);
         self.desk.visitor.forget_numbers();
     }
@@ -209,7 +211,10 @@ struct Desk<V> {
 impl<V: Visit> Sink for Desk<V> {
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         let direction = self.local.direction(exchange.client.ip, exchange.server.ip);
-        let (transaction, numbers) = self.enricher.enrich_exchange(exchange, direction);
+        let (transaction, numbers) = match self.enricher.enrich_exchange(exchange, direction) {
+            Ok(enriched) => enriched,
+            Err(reason) => return self.counts.add(reason, 1),
+        };
         if self.range != TimeRange::ALL && !self.range.contains(transaction.timing.ended()) {
             return self.counts.add(Reason::OutOfRange, 1);
         }

@@ -75,6 +75,8 @@ fn lines(
     mut visit: impl FnMut(&mut Batch, u64, &Record<'_>, Result<(Transaction<'_>, Numbers), Reason>),
 ) {
     enricher.make_room();
+    let ruled = enricher.ruled(format);
+    let format = ruled.as_ref().unwrap_or(format);
     let (mut start, mut number) = (0, first_line);
     let mut counts = Counts::default();
     let mut record = Record::default();
@@ -102,6 +104,11 @@ fn lines(
                 } else {
                     if let Err(reason) = enriched {
                         counts.add(reason, 1);
+                        if reason == Reason::GroupExcluded {
+                            number += 1;
+                            start = end + 1;
+                            continue;
+                        }
                     }
                     visit(batch, number, &record, enriched);
                 }

@@ -113,6 +113,8 @@ reasons! {
     FileLost = "file_lost", 38;
     /// Syslog message dropped since it came faster than it could be read
     MessageDropped = "message_dropped", 39;
+    /// Transaction of a group that the configuration leaves out (`exclude_groups`)
+    GroupExcluded = "group_excluded", 40;
 }
 
 impl Reason {

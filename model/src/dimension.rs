@@ -45,7 +45,7 @@ impl fmt::Display for Route {
 pub enum Evidence {
     /// An API key; its pseudonym unless raw output was asked for.
     Key,
-    /// A bearer token or a claim in it.
+    /// A bearer token, or a claim in it that nobody verified.
     Token,
     /// A client certificate.
     Certificate,
@@ -55,6 +55,8 @@ pub enum Evidence {
     User,
     /// Only the address.
     Address,
+    /// Only the family of the user agent.
+    Agent,
     /// Nothing at all, or folded.
     #[default]
     None,
@@ -62,8 +64,8 @@ pub enum Evidence {
 
 impl Evidence {
     /// All kinds, in the order of their wire numbers.
-    pub const ALL: [Self; 7] =
-        [Self::None, Self::Key, Self::Token, Self::Certificate, Self::Name, Self::User, Self::Address];
+    pub const ALL: [Self; 8] =
+        [Self::None, Self::Key, Self::Token, Self::Certificate, Self::Name, Self::User, Self::Address, Self::Agent];
 
     /// Lower-case name.
     pub const fn name(self) -> &'static str {
@@ -74,6 +76,7 @@ impl Evidence {
             Self::Name => "name",
             Self::User => "user",
             Self::Address => "address",
+            Self::Agent => "agent",
             Self::None => "none",
         }
     }

@@ -39,6 +39,11 @@ impl Distinct {
         self.add_hash(hash(name));
     }
 
+    /// The hash that [`Distinct::add`] adds a name by.
+    pub fn hash(name: &[u8]) -> u64 {
+        hash(name)
+    }
+
     /// Adds something by its hash, all of whose bits are as good as random.
     pub fn add_hash(&mut self, hash: u64) {
         match &mut self.0 {

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use pitot_agent::{
-    enrich::Settings,
+    enrich::{Consumers, Settings},
     http,
     io::{Captures, Daemon, Followed, LiveSpec, Order, Shipped, own_directory},
     packets::{Local, Options},
@@ -73,6 +73,7 @@ fn configuration(args: &cli::Agent) -> anyhow::Result<AgentFile> {
         );
     }
     config::refuse(&problems)?;
+    file.described = config::openapi::routes(file.openapi.iter().map(|d| d.file.as_path()))?;
     Ok(file)
 }
 
@@ -190,7 +191,6 @@ fn captures(file: &AgentFile, daemon: &Daemon) -> anyhow::Result<Option<Captures
         local: Local::new(networks.concat()),
         http: http::Limits {
             answer_within: file.answer_within,
-            consumer_header: file.consumer_header.to_ascii_lowercase(),
             ..http::Limits::default()
         },
         seed: sources::seed(),
@@ -231,7 +231,7 @@ fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daem
         let from_start = s.from_start || args.since.is_some();
         Ok(Followed { path: s.path.clone(), format: s.format()?, consumer, from_start })
     };
-    let named = |f: &AgentFile| (f.service.clone(), f.routes.clone(), f.state.clone());
+    let named = |f: &AgentFile| (f.service.clone(), f.routes.clone(), f.described.clone(), f.state.clone(), f.consumer_header.clone());
     let settings = match before {
         Some((file_before, daemon)) if named(file_before) == named(file) => daemon.settings.clone(),
         _ => Arc::new(Settings {
@@ -241,8 +241,9 @@ fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daem
                 file.service.clone()
             },
             service: None,
-            templates: sources::templates(&file.routes)?,
+            templates: sources::templates(&[&file.routes[..], &file.described].concat())?,
             pseudonyms: sources::pseudonyms(&state)?,
+            consumers: Arc::new(Consumers::led_by(&file.consumer_header)),
         }),
     };
     Ok(Daemon {

@@ -208,6 +208,7 @@ fn settings() -> Arc<Settings> {
         templates: pitot_agent::enrich::Templates::default(),
         // The demo's names are made up.
         pseudonyms: pitot_agent::enrich::Pseudonyms::raw(),
+        consumers: Arc::default(),
     })
 }
 

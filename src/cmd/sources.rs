@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use pitot_agent::{
-    enrich::{Pseudonyms, Settings, Template, Templates},
+    enrich::{Consumers, Pseudonyms, Settings, Template, Templates},
     http,
     io::{SourceSpec, fresh_secret, load_secret},
     log::Format,
@@ -18,6 +18,7 @@ use pitot_agent::{
 };
 use pitot_model::{Coverage, TimeRange, Timestamp};
 
+use super::config::openapi;
 use crate::cli::{Reading, Sources};
 
 /// Service of transactions whose log names none.
@@ -39,7 +40,6 @@ pub(crate) fn packets(args: &Sources) -> Options {
         range: wanted(reading, false).range,
         http: http::Limits {
             answer_within: capturing.answer_within.unwrap_or(http::Limits::DEFAULT.answer_within),
-            consumer_header: reading.consumer.as_deref().unwrap_or_default().to_ascii_lowercase(),
             ..http::Limits::default()
         },
         seed: seed(),
@@ -57,11 +57,13 @@ pub(crate) fn compile(format: &str) -> anyhow::Result<Format> {
 
 pub(crate) fn settings(reading: &Reading) -> anyhow::Result<Arc<Settings>> {
     let pseudonyms = if reading.raw { Pseudonyms::raw() } else { pseudonyms(&state_directory())? };
+    let described = openapi::routes(reading.openapi.iter().map(PathBuf::as_path))?;
     Ok(Arc::new(Settings {
         default_service: DEFAULT_SERVICE.to_owned(),
         service: reading.service.clone(),
-        templates: templates(&reading.routes)?,
+        templates: templates(&[&reading.routes[..], &described].concat())?,
         pseudonyms,
+        consumers: Arc::new(Consumers::led_by(reading.consumer.as_deref().unwrap_or_default())),
     }))
 }
 

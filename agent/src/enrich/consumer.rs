@@ -61,6 +61,17 @@ pub(super) fn address(client: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether a text is a credential by its form, whatever it is called: an assignment, or the prefix of a known kind of key.
+pub(super) fn is_certainly_secret(name: &[u8]) -> bool {
+    let is_assignment = name.iter().any(|b| b"=;".contains(b)) && !is_distinguished(name);
+    is_assignment || PREFIXES.iter().any(|p| name.len() > p.len() + 8 && name.starts_with(p))
+}
+
+/// Whether it is the name of a certificate's subject, which is made of assignments.
+fn is_distinguished(name: &[u8]) -> bool {
+    name.split(|b| b",/".contains(b)).any(|part| part.trim_ascii().to_ascii_uppercase().starts_with(b"CN="))
+}
+
 /// What stands behind the scheme of an `Authorization` header.
 fn credentials(header: &[u8]) -> &[u8] {
     match memchr::memchr(b' ', header) {

@@ -6,12 +6,17 @@
 
 use std::net::IpAddr;
 
-use pitot_model::{Direction, Evidence, Marks, Protocol, Status, Timing, Transaction, budget};
+use pitot_model::{Direction, Evidence, Marks, Protocol, Reason, Status, Timing, Transaction, budget};
 
 use super::{
     Enricher, Number, Numbers,
+    bots::Class,
     consumer::{self, Identity, address},
-    cut, graphql, is_there, marks, method, path_of, secrets, utf8, write_shape,
+    cut, graphql, is_there, marks, method, path_of,
+    rules::BY_USUAL,
+    secrets, utf8,
+    who::{ADDRESS_TAG, Found, RULE_TAG, Seen, by_rules, tag, tell},
+    write_shape,
 };
 use crate::http::{Call, Exchange};
 
@@ -21,18 +26,16 @@ pub const OUTBOUND: &str = "outbound/";
 /// Bytes of a host name. Source: RFC 1035, section 2.3.4.
 const HOST_BYTES: usize = 253;
 
-/// Tags of addresses among consumers, beyond those of kinds of evidence.
-const TAG_ADDRESS: u8 = 100;
-
 impl Enricher {
     /// The transaction of an exchange, with numbers that save looking its names up again.
     ///
-    /// The service of calls that this host makes is the host that it calls, behind [`OUTBOUND`].
+    /// The service of calls that this host makes is the host that it calls, behind [`OUTBOUND`]. Fails with
+    /// [`Reason::GroupExcluded`] where its consumer is left out.
     pub(crate) fn enrich_exchange<'a>(
         &'a mut self,
         exchange: &Exchange<'a>,
         direction: Direction,
-    ) -> (Transaction<'a>, Numbers) {
+    ) -> Result<(Transaction<'a>, Numbers), Reason> {
         let (method, method_number) = method::name(exchange.method);
         self.shape.clear();
         self.read_wire_route(exchange, method);
@@ -43,8 +46,11 @@ impl Enricher {
         let hidden = self.routes.name(route).1;
         let redacted = if hidden.is_suspicious(exchange.target.len()) { hidden.count(exchange.target) } else { None };
         let service = self.wire_service(exchange.host, direction);
-        let number = self.wire_consumer(exchange);
-        let (consumer, evidence) = self.consumers.name(number);
+        let (number, client) = self.wire_consumer(exchange);
+        let (consumer, who) = self.consumers.name(number);
+        if self.settings.consumers.excludes(who.group) {
+            return Err(Reason::GroupExcluded);
+        }
         let status = status(exchange);
         let timing = Timing::Wire {
             request_first: exchange.request_first,
@@ -53,14 +59,14 @@ impl Enricher {
             response_last: exchange.response_last,
             is_stream: exchange.is_stream,
         };
-        let transaction = Transaction {
+        let mut transaction = Transaction {
             service: self.services.name(service).0,
             version: utf8(&exchange.version[..exchange.version.len().min(budget::NAME_BYTES)]),
             method,
             route: self.routes.name(route).0,
             consumer,
-            evidence,
-            group: "",
+            evidence: who.evidence,
+            group: self.settings.consumers.names.group(who.group),
             protocol: exchange.protocol,
             status,
             request_bytes: exchange.request_bytes,
@@ -74,7 +80,8 @@ impl Enricher {
                 ..marks::read(exchange.told, status, &timing)
             },
         };
-        (transaction, Numbers { route, consumer: number })
+        who.mark(&mut transaction.marks, exchange.request_first, exchange.expires, || Some(client));
+        Ok((transaction, Numbers { route, consumer: number }))
     }
 
     fn read_wire_route(&mut self, exchange: &Exchange<'_>, method: &str) {
@@ -110,20 +117,59 @@ impl Enricher {
         self.services.number(direction as u8, if is_given { b"" } else { host }, make)
     }
 
-    fn wire_consumer(&mut self, exchange: &Exchange<'_>) -> Number {
+    /// The number of the consumer, and the address of the client.
+    fn wire_consumer(&mut self, exchange: &Exchange<'_>) -> (Number, IpAddr) {
+        let class = Class::of(exchange.user_agent, exchange.target);
+        if !self.settings.consumers.is_plain() {
+            return self.wire_ruled(exchange, class);
+        }
+        let (settings, client) = (&*self.settings, exchange.client.ip);
         if !is_there(exchange.consumer) {
-            // The octets are the key; text is made of them once.
-            let make = |_: &[u8]| (exchange.client.ip.to_string(), Evidence::Address);
-            return match exchange.client.ip {
-                IpAddr::V4(ip) => self.consumers.number(TAG_ADDRESS, &ip.octets(), make),
-                IpAddr::V6(ip) => self.consumers.number(TAG_ADDRESS, &ip.octets(), make),
-            };
+            return (self.consumer_at(client, None, class), client);
         }
         let Identity { id, evidence } = consumer::choose(exchange.consumer, exchange.evidence, b"", b"");
-        self.consumers.number(evidence as u8, id, |id| {
-            let evidence = consumer::kind(id, evidence);
-            (self.settings.pseudonyms.name(id, evidence), evidence)
-        })
+        let make = |id: &[u8]| tell(settings, id, evidence, None, class);
+        (self.consumers.number(tag(evidence as u8, class), id, make), client)
+    }
+
+    /// Likewise, by rules, and behind proxies that are trusted.
+    fn wire_ruled(&mut self, exchange: &Exchange<'_>, class: Class) -> (Number, IpAddr) {
+        let settings = &*self.settings;
+        let client = settings.consumers.proxies.client(exchange.client.ip, exchange.telling, exchange.forwarded);
+        let seen = Seen {
+            consumer: exchange.consumer,
+            evidence: exchange.evidence,
+            way: exchange.way,
+            host: exchange.host,
+            target: exchange.target,
+            agent: exchange.user_agent,
+            ..Seen::default()
+        };
+        let found = by_rules(&settings.consumers.rules, &seen, &mut self.scratch);
+        let (id, evidence, rule) = match found {
+            Found::By { id, evidence, rule } => (id, evidence, Some(rule)),
+            Found::Usual if exchange.way == BY_USUAL && is_there(seen.consumer) => {
+                let Identity { id, evidence } = consumer::choose(seen.consumer, seen.evidence, b"", b"");
+                (id, evidence, None)
+            }
+            Found::Usual => return (self.consumer_at(client, None, class), client),
+            Found::Address { rule } => return (self.consumer_at(client, Some(rule), class), client),
+            Found::Nobody => (&b""[..], Evidence::None, None),
+        };
+        let make = |id: &[u8]| tell(settings, id, evidence, rule, class);
+        (self.consumers.number(tag(rule.map_or(evidence as u8, |rule| RULE_TAG + rule), class), id, make), client)
+    }
+
+    /// The number of the consumer that is told by its address alone.
+    pub(super) fn consumer_at(&mut self, client: IpAddr, rule: Option<u8>, class: Class) -> Number {
+        let settings = &*self.settings;
+        // The octets are the key; text is made of them once.
+        let make = |_: &[u8]| tell(settings, client.to_string().as_bytes(), Evidence::Address, rule, class);
+        let tag = tag(rule.map_or(ADDRESS_TAG, |rule| RULE_TAG + rule), class);
+        match client {
+            IpAddr::V4(ip) => self.consumers.number(tag, &ip.octets(), make),
+            IpAddr::V6(ip) => self.consumers.number(tag, &ip.octets(), make),
+        }
     }
 }
 
@@ -198,6 +244,7 @@ mod tests {
             service: service.map(str::to_owned),
             templates: Templates::new(vec!["/files/*".parse().unwrap()]),
             pseudonyms: Pseudonyms::keyed(&[1; 32]),
+            consumers: Arc::default(),
         })
     }
 
@@ -211,6 +258,10 @@ mod tests {
             host: b"Shop.Example:8080",
             consumer: b"",
             evidence: Evidence::None,
+            way: 0,
+            expires: None,
+            forwarded: b"",
+            telling: crate::enrich::Telling::Nothing,
             user_agent: b"",
             trace_id: b"",
             version: b"1.2",
@@ -250,7 +301,7 @@ mod tests {
         ] {
             let mut enricher = Enricher::new(settings(configured));
             let exchange = Exchange { host: host.as_bytes(), ..exchange() };
-            let (transaction, _) = enricher.enrich_exchange(&exchange, direction);
+            let (transaction, _) = enricher.enrich_exchange(&exchange, direction).unwrap();
             assert_eq!(transaction.service, want, "{configured:?} {host} {direction:?}");
         }
     }
@@ -289,7 +340,7 @@ mod tests {
         ] {
             let mut enricher = Enricher::new(settings(None));
             let exchange = Exchange { target: target.as_bytes(), protocol, grpc_status, ..exchange() };
-            assert_eq!(enricher.enrich_exchange(&exchange, Direction::Inbound).0.route, want, "{target}");
+            assert_eq!(enricher.enrich_exchange(&exchange, Direction::Inbound).unwrap().0.route, want, "{target}");
         }
     }
 
@@ -299,7 +350,8 @@ mod tests {
         let target = b"/acme.v1.Carts/Get2Fast4U12345";
         let exchange = Exchange { target, protocol: Protocol::Http2, is_grpc: true, ..exchange() };
         let exchange = Exchange { status: Status::RESET, ..exchange };
-        assert_eq!(enricher.enrich_exchange(&exchange, Direction::Inbound).0.route.as_bytes(), target);
+        let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound).unwrap();
+        assert_eq!(transaction.route.as_bytes(), target);
     }
 
     #[test]
@@ -311,11 +363,11 @@ mod tests {
             ("-", Evidence::Name, "10.0.0.9", Evidence::Address),
         ] {
             let exchange = Exchange { consumer: consumer.as_bytes(), evidence, ..exchange() };
-            let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound);
+            let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound).unwrap();
             assert_eq!((transaction.consumer, transaction.evidence), (want, kind), "{consumer}");
         }
         let exchange = Exchange { consumer: b"ak_secret", evidence: Evidence::Key, ..exchange() };
-        let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound);
+        let (transaction, _) = enricher.enrich_exchange(&exchange, Direction::Inbound).unwrap();
         assert!(transaction.consumer.starts_with("key-"), "{}", transaction.consumer);
         assert_eq!(transaction.timing.duration(), Some(std::time::Duration::from_millis(31)));
         assert_eq!(transaction.timing.ttfb(), Some(std::time::Duration::from_millis(10)));

@@ -47,7 +47,7 @@ pub(super) fn evidence(name: &[u8]) -> Option<(Evidence, u8)> {
 
 /// The identity in the value of a header of this kind of evidence. `Authorization` has schemes: the user of `Basic`
 /// (decoded into `scratch`), the access key of AWS signatures, and what stands behind the scheme of all others.
-pub(super) fn identity<'a>(evidence: Evidence, value: &'a [u8], scratch: &'a mut Vec<u8>) -> (Evidence, &'a [u8]) {
+pub(crate) fn identity<'a>(evidence: Evidence, value: &'a [u8], scratch: &'a mut Vec<u8>) -> (Evidence, &'a [u8]) {
     let value = value.trim_ascii();
     if evidence != Evidence::Token {
         return (evidence, value);

@@ -1,6 +1,8 @@
 //! What the reader of HTTP may keep and how long it waits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use crate::enrich::Consumers;
 
 /// Settings of the reader; all connections of a source share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +13,8 @@ pub struct Limits {
     pub stream_after: Duration,
     /// How long nothing must come between two pieces of an answer for a pause.
     pub stream_pause: Duration,
-    /// A header, in lower case, that names the consumer and goes before all others; empty for none.
-    pub consumer_header: String,
+    /// Which headers tell who the consumer is; `None` for the usual ones.
+    pub consumers: Option<Arc<Consumers>>,
     /// Ends of paths at which GraphQL is served, beyond the common ones: `/api`.
     pub graphql_paths: Vec<String>,
 }
@@ -23,9 +25,17 @@ impl Limits {
         answer_within: Duration::from_secs(120),
         stream_after: Duration::from_secs(10),
         stream_pause: Duration::from_secs(1),
-        consumer_header: String::new(),
+        consumers: None,
         graphql_paths: Vec::new(),
     };
+}
+
+impl Limits {
+    /// Which headers tell who the consumer is.
+    #[inline]
+    pub(super) fn consumers(&self) -> &Consumers {
+        self.consumers.as_deref().unwrap_or_else(|| Consumers::usual())
+    }
 }
 
 /// [`Limits::DEFAULT`], to borrow.
@@ -58,6 +68,8 @@ pub(super) const TARGET_BYTES: usize = 8 << 10;
 pub(super) const HOST_BYTES: usize = 256;
 /// Bytes kept of what names the consumer.
 pub(super) const CONSUMER_BYTES: usize = 4 << 10;
+/// Bytes kept of what tells the addresses behind a proxy; the nearest ones come last.
+pub(super) const FORWARDED_BYTES: usize = 1 << 10;
 /// Bytes kept of a user agent.
 pub(super) const USER_AGENT_BYTES: usize = 512;
 /// Bytes kept of a trace id or a version.

@@ -224,7 +224,7 @@ impl One {
     ) -> Option<usize> {
         let mut fields = Fields::default();
         let mut request = self.pairing.blank();
-        let wanted = sink.limits().consumer_header.as_bytes();
+        let wanted = sink.limits().consumers();
         match head::request(view, &mut fields, |name, value| request.add_header(name, value, wanted)) {
             Parsed::Whole(line, len) => {
                 self.asked(peers, way, &line, fields, request, &view[..len], begin, sink);

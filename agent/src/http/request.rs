@@ -6,7 +6,10 @@
 use pitot_model::{Evidence, Protocol, Status, Timestamp};
 
 use super::{Exchange, credentials, limits};
-use crate::decode::Endpoint;
+use crate::{
+    decode::Endpoint,
+    enrich::{Consumers, Telling},
+};
 
 /// A request, as far as it was seen.
 #[derive(Debug, Default)]
@@ -18,8 +21,16 @@ pub(super) struct Request {
     consumer: Text,
     user_agent: Text,
     trace_id: Text,
+    /// Addresses behind proxies.
+    forwarded: Text,
+    /// How `forwarded` tells them.
+    telling: Telling,
     /// Rank of the header that `consumer` is from; 0 without one.
     consumer_rank: u8,
+    /// What rule found the consumer; see [`Exchange::way`].
+    way: u8,
+    /// When the token that the consumer is from expires; see [`Exchange::expires`].
+    expires: Option<i64>,
     trace_rank: u8,
     /// Kind of evidence of the consumer.
     pub(super) evidence: Evidence,
@@ -90,9 +101,8 @@ impl Request {
         self.host = add(&mut self.texts, host, limits::HOST_BYTES);
     }
 
-    /// Notes what a header says of consumer, user agent, trace. `wanted` is the name, in lower case, of a header that names
-    /// the consumer before all others; empty for none.
-    pub(super) fn add_header(&mut self, name: &[u8], value: &[u8], wanted: &[u8]) {
+    /// Notes what a header says of consumer, user agent, trace. `wanted` says which headers name the consumer.
+    pub(super) fn add_header(&mut self, name: &[u8], value: &[u8], wanted: &Consumers) {
         match name.len() {
             2 if name.eq_ignore_ascii_case(b"b3") => self.set_trace(value, 2),
             // The first one counts: repeated ones must not fill the buffer.
@@ -120,18 +130,52 @@ impl Request {
         }
     }
 
-    fn add_consumer(&mut self, name: &[u8], value: &[u8], wanted: &[u8]) {
-        let found = match !wanted.is_empty() && name.eq_ignore_ascii_case(wanted) {
-            true => Some((Evidence::Name, u8::MAX)),
-            false => credentials::evidence(name),
+    #[inline]
+    fn add_consumer(&mut self, name: &[u8], value: &[u8], wanted: &Consumers) {
+        if !wanted.is_plain() && self.add_ruled(name, value, wanted) {
+            return;
+        }
+        let Some((evidence, rank)) = credentials::evidence(name).filter(|&(_, rank)| rank > self.consumer_rank) else {
+            return;
         };
-        let Some((evidence, rank)) = found.filter(|&(_, rank)| rank > self.consumer_rank) else { return };
         let mut scratch = Vec::new();
         let (evidence, identity) = credentials::identity(evidence, value, &mut scratch);
         if !identity.is_empty() {
             (self.evidence, self.consumer_rank) = (evidence, rank);
             self.consumer = add(&mut self.texts, identity, limits::CONSUMER_BYTES);
         }
+    }
+
+    /// Notes what rules want of a header. Whether nothing else may be looked for in it.
+    fn add_ruled(&mut self, name: &[u8], value: &[u8], wanted: &Consumers) -> bool {
+        let mut scratch = Vec::new();
+        let asked = wanted.rules.header(name).filter(|asked| asked.rank() > self.consumer_rank);
+        if let Some(found) = asked.and_then(|asked| asked.pick(value, self.consumer_rank, &mut scratch)) {
+            (self.evidence, self.consumer_rank) = (found.evidence, found.rank);
+            (self.way, self.expires) = (found.way, found.expires);
+            self.consumer = add(&mut self.texts, found.id, limits::CONSUMER_BYTES);
+            return true;
+        }
+        if !wanted.proxies.is_empty() {
+            self.add_forwarded(Telling::of(name), value.trim_ascii());
+        }
+        !wanted.rules.has_usual()
+    }
+
+    /// Notes addresses behind proxies. A header that comes again goes on with the list; of a long one the end is kept,
+    /// which the nearest proxies wrote.
+    fn add_forwarded(&mut self, telling: Telling, value: &[u8]) {
+        if telling == Telling::Nothing || telling < self.telling {
+            return;
+        }
+        let mut list = if telling == self.telling { self.forwarded().to_vec() } else { Vec::new() };
+        if usize::from(self.forwarded.start) + usize::from(self.forwarded.len) == self.texts.len() {
+            self.texts.truncate(usize::from(self.forwarded.start));
+        }
+        list.extend_from_slice(if list.is_empty() { b"" } else { b", " });
+        list.extend_from_slice(value);
+        self.telling = telling;
+        self.forwarded = add(&mut self.texts, &list[list.len().saturating_sub(limits::FORWARDED_BYTES)..], usize::MAX);
     }
 
     /// The exchange of this request alone: without an answer, truncated.
@@ -144,6 +188,10 @@ impl Request {
             host: self.host(),
             consumer: self.consumer(),
             evidence: self.evidence,
+            way: self.way,
+            expires: self.expires,
+            forwarded: self.forwarded(),
+            telling: self.telling,
             user_agent: self.user_agent(),
             trace_id: self.trace_id(),
             version: b"",
@@ -181,6 +229,10 @@ impl Request {
 
     pub(super) fn consumer(&self) -> &[u8] {
         self.text(self.consumer)
+    }
+
+    fn forwarded(&self) -> &[u8] {
+        self.text(self.forwarded)
     }
 
     pub(super) fn user_agent(&self) -> &[u8] {
@@ -239,7 +291,7 @@ mod tests {
             let mut request = Request::default();
             for header in headers {
                 let (name, value) = header.split_once(':').unwrap();
-                request.add_header(name.as_bytes(), value.as_bytes(), b"x-who");
+                request.add_header(name.as_bytes(), value.as_bytes(), &Consumers::led_by("x-who"));
             }
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let got = format!(
@@ -261,7 +313,7 @@ mod tests {
             for name in
                 ["caller", "client-id", "x-auth-token", "authorization", "x-consumer-id", "x-consumer-custom-id"]
             {
-                request.add_header(name.as_bytes(), &[b'v'; 50_000], b"");
+                request.add_header(name.as_bytes(), &[b'v'; 50_000], Consumers::usual());
             }
             request.set_host(b"h");
             assert_eq!(

@@ -21,6 +21,7 @@ use super::{
     tail::{self, Class, Kind},
     time,
 };
+use crate::enrich::BY_CHOICE;
 
 /// A log of this family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Clf {
                 Head::Host => out.host,
             };
             if !text.is_empty() {
-                (out.consumer, out.evidence) = (text, evidence);
+                (out.consumer, out.evidence, out.way) = (text, evidence, BY_CHOICE);
             }
         }
         Ok(())

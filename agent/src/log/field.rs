@@ -9,13 +9,17 @@ use std::sync::Arc;
 use pitot_model::{Evidence, Protocol, Reason, Timestamp};
 
 use super::{
-    Skip,
+    Skip, names,
     number::{self, Unit},
     record::{Record, Text},
     request::{self, Pick},
+    ruled::Ruled,
     time::{self, Strftime},
 };
-use crate::told::Tell;
+use crate::{
+    enrich::{BY_CHOICE, BY_USUAL, Telling},
+    told::Tell,
+};
 
 /// The meaning of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,10 @@ pub(super) enum Slot {
     Client(Pick),
     User,
     Consumer(Evidence),
+    /// What rules ask for.
+    Ruled(Arc<Ruled>),
+    /// Addresses behind proxies.
+    Forwarded(Telling),
     /// A whole request line.
     Request,
     Method,
@@ -80,7 +88,10 @@ pub(super) enum Slot {
     Logger,
 }
 
-const PLACES: usize = 19;
+const PLACES: usize = 20;
+
+/// The place of the consumer.
+const CONSUMER: usize = 4;
 
 /// The place of the method.
 const METHOD: usize = 5;
@@ -99,7 +110,7 @@ impl Slot {
             Self::Time { .. } | Self::Pattern { .. } | Self::Date | Self::Clock => 1,
             Self::Client(_) => 2,
             Self::User => 3,
-            Self::Consumer(_) => 4,
+            Self::Consumer(_) | Self::Ruled(_) => CONSUMER,
             Self::Method => METHOD,
             Self::Target => TARGET,
             Self::Query => 7,
@@ -114,6 +125,7 @@ impl Slot {
             Self::Ttfb(_) => 16,
             Self::Trace => 17,
             Self::Agent => 18,
+            Self::Forwarded(_) => 19,
         }
     }
 
@@ -124,7 +136,8 @@ impl Slot {
             Self::Time { .. } | Self::Pattern { .. } | Self::Date | Self::Clock => "time",
             Self::Client(_) => "client",
             Self::User => "user",
-            Self::Consumer(_) => "consumer",
+            Self::Consumer(_) | Self::Ruled(_) => "consumer",
+            Self::Forwarded(_) => "addresses behind proxies",
             Self::Request => "request",
             Self::Method => "method",
             Self::Target => "target",
@@ -147,7 +160,7 @@ impl Slot {
 
     /// Whether its values may hold blanks after commas and colons.
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Self::Client(_) | Self::DurationSum(_) | Self::Told(_))
+        matches!(self, Self::Client(_) | Self::Forwarded(_) | Self::DurationSum(_) | Self::Told(_))
     }
 }
 
@@ -272,9 +285,14 @@ impl<'a, 'r> Sink<'a, 'r> {
             // Caddy and Traefik write this for what they keep to themselves.
             Slot::Consumer(_) if raw == b"REDACTED" => return Some(false),
             Slot::Consumer(evidence) => {
-                out.consumer = text;
-                out.evidence = *evidence;
+                (out.consumer, out.evidence) = (text, *evidence);
+                out.way = if rank == names::CHOSEN { BY_CHOICE } else { BY_USUAL };
             }
+            Slot::Ruled(ruled) => {
+                self.take_ruled(ruled, text);
+                return Some(false);
+            }
+            Slot::Forwarded(telling) => (out.forwarded, out.telling) = (text, *telling),
             Slot::Request => match request::split(text) {
                 Some((method, target, protocol)) => {
                     if self.ranks[METHOD] < rank {
@@ -333,6 +351,22 @@ impl<'a, 'r> Sink<'a, 'r> {
             Slot::Logger => self.is_foreign = raw.starts_with(b"http.") && !raw.starts_with(b"http.log.access"),
         }
         Some(true)
+    }
+
+    /// Takes the consumer by the first rule that finds one in the value, else by the usual order.
+    fn take_ruled(&mut self, ruled: &Ruled, text: Text<'a>) {
+        if text.raw == b"REDACTED" {
+            return;
+        }
+        let [mut value, mut scratch] = [const { Vec::new() }; 2];
+        let above = self.ranks[CONSUMER];
+        let found =
+            ruled.wanted.pick(text.decode(&mut value), above, &mut scratch).map(|f| (f.rank, f.way, f.evidence));
+        let usual = || ruled.usual.filter(|(_, rank)| *rank > above).map(|(evidence, rank)| (rank, BY_USUAL, evidence));
+        if let Some((rank, way, evidence)) = found.or_else(usual) {
+            self.ranks[CONSUMER] = rank;
+            (self.out.consumer, self.out.way, self.out.evidence) = (text, way, evidence);
+        }
     }
 
     /// Completes what needs several fields.

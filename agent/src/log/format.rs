@@ -151,6 +151,19 @@ impl Format {
         Err(explain(line, farthest, is_table))
     }
 
+    /// Whether it is the same, not only alike.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.layouts, &other.layouts)
+    }
+
+    pub(super) fn layouts(&self) -> &[Alternative] {
+        &self.layouts
+    }
+
+    pub(super) fn with_layouts(&self, layouts: Vec<Alternative>) -> Self {
+        Self { name: self.name.clone(), layouts: layouts.into() }
+    }
+
     pub(super) fn new(name: Cow<'static, str>, layouts: Vec<Layout>) -> Self {
         let prefixed = layouts.iter().filter(|l| !l.finds_its_start()).cloned();
         let prefixed: Vec<_> = prefixed.map(|layout| Alternative { layout, prefixed: true }).collect();

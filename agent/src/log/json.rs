@@ -81,6 +81,30 @@ impl Json {
         self.order = Arc::new([]);
     }
 
+    /// What a path means.
+    pub(super) fn field(&self, path: &str) -> Option<&Field> {
+        self.keys.get(path)
+    }
+
+    /// Keys whose values are variables of nginx under another name.
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        self.keys.variables()
+    }
+
+    /// The same log, in which these paths mean something else.
+    pub(super) fn with(&self, fields: Vec<(String, Field)>) -> Self {
+        let mut keys = Keys::clone(&self.keys);
+        for (path, field) in fields {
+            keys.insert(&path, field);
+        }
+        let again = |expected: &Expected| {
+            let end = scan::quote(&expected.text, 1).map_or(expected.text.len(), |(end, _)| end);
+            let node = keys.find(ROOT, expected.text.get(1..end).unwrap_or_default());
+            Expected { text: expected.text.clone(), node, field: node.and_then(|n| keys.field(n)).cloned() }
+        };
+        Self { order: self.order.iter().map(again).collect(), keys: Arc::new(keys) }
+    }
+
     /// Parses one line.
     #[inline]
     pub(super) fn parse<'a>(&self, line: &'a [u8], out: &mut Record<'a>) -> Result<(), Skip> {

@@ -43,6 +43,8 @@ pub(super) struct Keys {
     nodes: Vec<Node>,
     /// Open addressing over `nodes`; a power of two, at most half full.
     slots: Vec<u16>,
+    /// Paths whose values are variables of nginx, and those.
+    variables: Vec<(String, String)>,
 }
 
 impl Keys {
@@ -55,7 +57,7 @@ impl Keys {
     /// No keys at all.
     pub(super) fn empty() -> Self {
         let root = Node { print: Print::of(NONE, b""), name: "".into(), field: None, has_children: true };
-        Self { nodes: vec![root], slots: vec![NONE; 64] }
+        Self { nodes: vec![root], slots: vec![NONE; 64], variables: Vec::new() }
     }
 
     fn build_known() -> Self {
@@ -105,6 +107,23 @@ impl Keys {
         {
             self.nodes[node as usize].field = Some(field);
         }
+    }
+
+    /// Notes that a path holds a variable of nginx.
+    pub(super) fn note_variable(&mut self, path: &str, name: &str) {
+        self.variables.push((path.to_owned(), name.to_owned()));
+    }
+
+    /// Paths that hold variables of nginx, and those.
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
+    /// What a path means.
+    pub(super) fn get(&self, path: &str) -> Option<&Field> {
+        let mut node = ROOT;
+        path.split('.').all(|name| self.find(node, name.as_bytes()).inspect(|n| node = *n).is_some()).then_some(())?;
+        self.field(node)
     }
 
     fn insert_new(&mut self, path: &str, field: &Field) {

@@ -116,6 +116,11 @@ pub(super) fn chosen(name: &str) -> Evidence {
     if may_hold_secret.iter().any(|part| name.contains(part)) { Evidence::Key } else { Evidence::Name }
 }
 
+/// The kind of evidence of a header, parameter or field of this name.
+pub(crate) fn field_evidence(name: &str) -> Evidence {
+    evidence(name).map_or_else(|| chosen(name), |(evidence, _)| evidence)
+}
+
 /// The kind of evidence that a field of this name is, and its rank.
 pub(super) fn evidence(name: &str) -> Option<(Evidence, u8)> {
     let name = normal(name);

@@ -6,6 +6,7 @@
 use pitot_model::{Evidence, Protocol, Timestamp};
 
 use super::time::Minute;
+use crate::enrich::Telling;
 use crate::told::Told;
 
 /// What the log says of one request. Absent text is empty; absent numbers are `None`.
@@ -21,8 +22,15 @@ pub struct Record<'a> {
     pub user: Text<'a>,
     /// Value of the best consumer field that the format has, and what kind of evidence it is.
     pub consumer: Text<'a>,
-    /// Kind of evidence of `consumer`.
+    /// Kind of evidence of `consumer`, where no rule asked for it.
     pub evidence: Evidence,
+    /// Number of the way in the rules by which `consumer` was found; 0 where no rule asked for it, and the greatest number
+    /// where the field was chosen for this log.
+    pub way: u8,
+    /// What a header tells of addresses behind proxies; kept only where proxies are trusted.
+    pub forwarded: Text<'a>,
+    /// How it tells them.
+    pub telling: Telling,
     /// Request method as written; empty where the request could not be read.
     pub method: Text<'a>,
     /// Request target as written: may be absolute, may hold a query; empty where the request could not be read.

@@ -59,7 +59,13 @@ impl From<IpAddr> for Network {
 }
 
 impl Network {
-    fn holds(&self, ip: IpAddr) -> bool {
+    /// How many bits of the address count.
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// Whether an address lies in it.
+    pub fn holds(&self, ip: IpAddr) -> bool {
         match (self.ip, ip) {
             (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,
             (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= self.bits,

@@ -12,7 +12,7 @@ use super::{
     hpack::{Field, Given, Malformed, Table},
     name::Name,
 };
-use crate::told::Told;
+use crate::{enrich::Consumers, told::Told};
 
 /// A header block, understood. One is used again and again.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Message {
     /// Reads a block. Where it says that there was more than anyone needs, the rest of the fields was left out.
     pub(super) fn read(&mut self, table: &mut Table, block: &[u8], limits: &Limits) -> Result<Given, Malformed> {
         self.clear();
-        let wanted = limits.consumer_header.as_bytes();
+        let wanted = limits.consumers();
         let given = table.decode(block, wanted, |field| self.add(&field, wanted))?;
         let is_connect = self.request.method() == b"CONNECT";
         if !self.authority.is_empty() {
@@ -94,7 +94,7 @@ impl Message {
         self.authority.clear();
     }
 
-    fn add(&mut self, field: &Field<'_>, wanted: &[u8]) {
+    fn add(&mut self, field: &Field<'_>, wanted: &Consumers) {
         let value = field.value;
         match field.kind {
             Name::Method if !self.request.method().is_empty() => self.is_repetitive = true,

@@ -15,6 +15,7 @@ use super::{
     name::Name,
     static_table::{self, LEN as STATIC},
 };
+use crate::enrich::Consumers;
 
 /// Size of a table before anyone changed it. Source: RFC 9113, section 6.5.2.
 const DEFAULT_SIZE: usize = 4096;
@@ -126,12 +127,12 @@ impl Table {
         self.has_unknown = true;
     }
 
-    /// Gives the fields of a block to `give`. A malformed block spoils the table: it is forgotten. `wanted` is the name of a
-    /// header that matters, too.
+    /// Gives the fields of a block to `give`. A malformed block spoils the table: it is forgotten. `wanted` says
+    /// which headers matter beyond the usual ones.
     pub(super) fn decode(
         &mut self,
         block: &[u8],
-        wanted: &[u8],
+        wanted: &Consumers,
         give: impl FnMut(Field<'_>),
     ) -> Result<Given, Malformed> {
         let given = self.read(block, wanted, give).ok_or(Malformed);
@@ -141,7 +142,7 @@ impl Table {
         given
     }
 
-    fn read(&mut self, mut block: &[u8], wanted: &[u8], mut give: impl FnMut(Field<'_>)) -> Option<Given> {
+    fn read(&mut self, mut block: &[u8], wanted: &Consumers, mut give: impl FnMut(Field<'_>)) -> Option<Given> {
         let (mut fields, mut bytes) = (0, 0);
         let mut given = Given::All;
         let mut give = |field: Field<'_>| {
@@ -163,7 +164,7 @@ impl Table {
         Some(given)
     }
 
-    fn indexed(&self, index: usize, wanted: &[u8]) -> Option<Field<'_>> {
+    fn indexed(&self, index: usize, wanted: &Consumers) -> Option<Field<'_>> {
         match index.checked_sub(STATIC + 1) {
             None => static_table::entry(index).map(|(name, value)| Field { kind: Name::of(name, wanted), name, value }),
             Some(i) => match self.entries.get(i) {
@@ -182,7 +183,7 @@ impl Table {
         &mut self,
         block: &mut &[u8],
         is_indexing: bool,
-        wanted: &[u8],
+        wanted: &Consumers,
         give: &mut impl FnMut(Field<'_>),
     ) -> Option<()> {
         let index = integer(block, if is_indexing { 6 } else { 4 })?;
@@ -209,7 +210,7 @@ impl Table {
     }
 
     /// Reads the name of a literal: its kind and length. It is in `self.name` where it matters.
-    fn read_name(&mut self, block: &mut &[u8], index: usize, wanted: &[u8]) -> Option<(Name, usize)> {
+    fn read_name(&mut self, block: &mut &[u8], index: usize, wanted: &Consumers) -> Option<(Name, usize)> {
         self.name.clear();
         if index == 0 {
             let (raw, is_coded) = raw_string(block)?;
@@ -342,7 +343,7 @@ mod tests {
     /// All fields that matter, by name.
     fn read(table: &mut Table, block: &[u8]) -> Result<(Pairs, usize), Malformed> {
         let (mut fields, mut unknown) = (Vec::new(), 0);
-        table.decode(block, b"wanted", |field| match field.kind {
+        table.decode(block, &Consumers::led_by("wanted"), |field| match field.kind {
             Name::Unknown => unknown += 1,
             Name::Other => {}
             _ => fields.push((field.name.to_vec(), field.value.to_vec())),
@@ -454,7 +455,7 @@ mod tests {
                 }
                 block.extend(encoder.encode(headers.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()))));
                 let all: Pairs = headers.iter().map(|(n, v)| (n.clone().into_bytes(), v.clone().into_bytes())).collect();
-                let want: Pairs = all.into_iter().filter(|(n, _)| !Name::of(n, b"wanted").is_idle()).collect();
+                let want: Pairs = all.into_iter().filter(|(n, _)| !Name::of(n, &Consumers::led_by("wanted")).is_idle()).collect();
                 let (fields, unknown) = read(&mut table, &block).unwrap();
                 prop_assert_eq!((text(&fields), unknown), (text(&want), 0));
                 if i >= from {

@@ -3,7 +3,7 @@
 //! In: names as decoded. Out: a [`Name`]; of all other fields not even the value is looked at.
 
 use super::super::credentials;
-use crate::told::Tell;
+use crate::{enrich::Consumers, told::Tell};
 
 /// What a field is for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,9 @@ pub(super) enum Name {
 }
 
 impl Name {
-    /// From a name, which HTTP/2 writes in lower case. `wanted` is the header that names the consumer before all others.
-    pub(super) fn of(name: &[u8], wanted: &[u8]) -> Self {
+    /// From a name, which HTTP/2 writes in lower case. `wanted` are the headers that
+    /// name the consumer, beyond the usual ones.
+    pub(super) fn of(name: &[u8], wanted: &Consumers) -> Self {
         match name {
             b":method" => Self::Method,
             b":path" => Self::Path,
@@ -56,7 +57,7 @@ impl Name {
             b"grpc-status" => Self::GrpcStatus,
             b"x-service-version" => Self::Version,
             b"user-agent" | b"traceparent" | b"b3" | b"x-b3-traceid" => Self::Hint,
-            _ if credentials::evidence(name).is_some() || !name.is_empty() && name == wanted => Self::Hint,
+            _ if credentials::evidence(name).is_some() || wanted.wants(name) => Self::Hint,
             _ => Tell::of(name).map_or(Self::Other, Self::Told),
         }
     }

@@ -35,6 +35,7 @@ impl Receiver {
             service: None,
             templates: Templates::default(),
             pseudonyms: Pseudonyms::raw(),
+            consumers: Arc::default(),
         };
         let enricher = Enricher::new(Arc::new(settings));
         Self { syslog, woken, enricher, batch: Batch::default(), coverage: Coverage::default() }

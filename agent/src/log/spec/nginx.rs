@@ -84,6 +84,7 @@ fn json_keys(text: &str) -> Option<Keys> {
         if let Some(name) = value.trim().strip_prefix('$') {
             let name = name.trim_start_matches('{').trim_end_matches('}');
             let full = path.iter().chain([&key]).copied().collect::<Vec<_>>().join(".");
+            keys.note_variable(&full, name);
             // A key of the user's own may say more than the variable: `"consumer": "$some_map"`.
             let field = names::nginx(name).or_else(|| names::credential(key));
             if let Some(field) = field {
