@@ -28,7 +28,8 @@ use pitot_model::{Direction, Evidence, Marks, Reason, Status, Timing, Transactio
 
 use consumer::{Identity, address, is_there};
 pub use exchange::{OUTBOUND, shown_host};
-pub use learn::{OTHER, RouteTree};
+pub(crate) use learn::is_coarser;
+pub use learn::{Clue, Finding, OTHER, RouteTree, Tally};
 pub use mask::masked;
 pub use names::{ENTRIES, Entry, GROUPS, Names, PATTERNS};
 pub use proxies::{Proxies, Telling};

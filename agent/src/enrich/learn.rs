@@ -1,32 +1,54 @@
-//! Which words in shapes are values after all: told by how many different ones stand at the same position.
+//! Which words in shapes are values after all: told by the words that stand at the same position and what follows them.
 //!
 //! In: all shapes of a service and how often each was seen. Out: a template for every shape, also for shapes that come
 //! later. The result is a function of the set of shapes and counts, not of their order.
 //!
-//! At a position with more than [`budget::LITERALS_PER_POSITION`] different words, those that are seldom are values: they
-//! become `{slug}` (with their file extension, where several share it). Seldom is less than [`ESTABLISHED`] times, and at
-//! positions with very many words, less than ten times the mean. So a thousand user names fold, sixty busy resources
-//! do not, and `/v1` beside a thousand paths that a scanner tried stays.
+//! The tree is folded from its root on, so that what is below several values is looked at together. What is decided at
+//! one position, and from what, stands in [`position`]. Words that are values become `{slug}` (at the end of a path with
+//! their file extension, where several share it). Where files lie in folders of any depth, or a scanner tried whatever
+//! came to its mind, the rest of the path becomes `*`.
+
+mod position;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
+use self::words::extension;
 use super::shape::MAYBE_HEX;
-use crate::budget;
+
+pub use self::position::{Clue, Finding};
 
 /// The template and consumer name for what does not fit in a budget.
 pub const OTHER: &str = "(other)";
 
-/// Transactions that make a word a word, among not too many others that are.
-const ESTABLISHED: u128 = 100;
-
-/// Established words at one position up to which that alone is enough.
-const ESTABLISHED_WORDS: usize = 300;
-
-/// How many times the mean a word must be seen to stay a word among still more.
-const TIMES_MEAN: u128 = 10;
-
 /// Words that must share a file extension for it to stay visible.
 const SHARED_EXTENSION: usize = 5;
+
+/// Different routes below a wall, above which they are shown as one.
+const BELOW_WALL: usize = 6;
+
+/// Different routes in a tree of files, at least.
+const BELOW_FOLDER: usize = 12;
+
+const HEX: &str = "{hex}";
+
+/// Tokens for each hash among them, from which on the hash is taken for one of them.
+const AMONG_TOKENS: u128 = 20;
+
+/// How often a shape was seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Transactions.
+    pub count: u64,
+    /// Those of them that were answered 404 or likewise: no such thing.
+    pub missing: u64,
+}
+
+impl From<u64> for Tally {
+    fn from(count: u64) -> Self {
+        Self { count, missing: 0 }
+    }
+}
 
 /// What is known of the paths of one service.
 #[derive(Debug, Default)]
@@ -38,31 +60,48 @@ pub struct RouteTree {
 struct Node {
     /// By segment: words that stay, and placeholders.
     children: BTreeMap<String, Node>,
-    /// Transactions below here.
+    /// Transactions here and below.
     count: u128,
+    /// Transactions that end here.
+    own: u128,
+    /// Of `count`: those that were told that there is nothing.
+    missing: u128,
     /// What unknown words become, by extension (`""` for the others); empty while words stay.
     folded: HashMap<String, String>,
+    /// Whatever follows is `*`.
+    takes_rest: bool,
+    /// Hashes here are tokens that happen to have the letters of one.
+    hashes_are_tokens: bool,
+    /// Why words below stayed or not, where there are several.
+    finding: Option<Box<Finding>>,
 }
 
 impl RouteTree {
-    /// Learns from shapes, each with its number of transactions.
-    pub fn learn<'a>(shapes: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
+    /// Learns from shapes, each with how often it was seen.
+    pub fn learn<'a, S: Into<Tally>>(shapes: impl IntoIterator<Item = (&'a str, S)>) -> Self {
         let mut tree = Self::default();
-        for (shape, count) in shapes {
-            tree.root.insert(shape.split('/'), u128::from(count));
+        for (shape, seen) in shapes {
+            tree.root.insert(shape.split('/'), seen.into());
         }
-        tree.root.fold();
+        tree.root.fold("");
+        for first in tree.root.children.values_mut() {
+            first.children.values_mut().for_each(Node::join_files);
+        }
         tree
     }
 
     /// The template of a shape. Appends to `out`.
     pub fn write_template(&self, shape: &str, out: &mut String) {
         let mut node = Some(&self.root);
-        for (i, segment) in shape.split('/').enumerate() {
+        let mut segments = shape.split('/').enumerate().peekable();
+        while let Some((i, segment)) = segments.next() {
             if i > 0 {
                 out.push('/');
             }
-            let name = node.and_then(|n| n.name_of(segment));
+            if node.is_some_and(|n| n.takes_rest) {
+                return out.push('*');
+            }
+            let name = node.and_then(|n| n.name_of(segment, segments.peek().is_none()));
             let resolved = match name {
                 Some(name) => name,
                 None if segment.contains(MAYBE_HEX) => &segment.replace(MAYBE_HEX, "{int}"),
@@ -75,26 +114,38 @@ impl RouteTree {
 }
 
 impl Node {
-    fn insert<'a>(&mut self, mut segments: impl Iterator<Item = &'a str>, count: u128) {
-        self.count += count;
-        if let Some(segment) = segments.next() {
-            match self.children.get_mut(segment) {
-                Some(child) => child.insert(segments, count),
-                None => self.children.entry(segment.to_owned()).or_default().insert(segments, count),
-            }
+    fn insert<'a>(&mut self, mut segments: impl Iterator<Item = &'a str>, seen: Tally) {
+        self.count += u128::from(seen.count);
+        self.missing += u128::from(seen.missing.min(seen.count));
+        match segments.next() {
+            None => self.own += u128::from(seen.count),
+            Some(segment) => match self.children.get_mut(segment) {
+                Some(child) => child.insert(segments, seen),
+                None => self.children.entry(segment.to_owned()).or_default().insert(segments, seen),
+            },
         }
     }
 
+    /// Transactions that end here, with a slash or without.
+    fn ends(&self) -> u128 {
+        self.own + self.children.get("").map_or(0, |n| n.own)
+    }
+
     /// What a segment is called here; `None` when it is not known and stays as it is.
-    fn name_of<'a>(&'a self, segment: &str) -> Option<&'a str> {
+    fn name_of<'a>(&'a self, segment: &str, is_last: bool) -> Option<&'a str> {
         let resolved = if segment.contains(MAYBE_HEX) { &self.resolve_digits(segment) } else { segment };
         if let Some((name, _)) = self.children.get_key_value(resolved) {
             return Some(name);
         }
-        if is_whole_placeholder(segment) {
-            return None;
+        if is_placeholder(segment) || segment.is_empty() {
+            return (self.hashes_are_tokens && resolved == HEX).then_some("{slug}");
         }
-        self.folded.get(extension(segment)).or_else(|| self.folded.get("")).map(String::as_str)
+        self.target(segment, is_last)
+    }
+
+    fn target(&self, word: &str, is_last: bool) -> Option<&str> {
+        let by_extension = if is_last { self.folded.get(extension(word)) } else { None };
+        by_extension.or_else(|| self.folded.get("")).map(String::as_str)
     }
 
     fn resolve_digits(&self, segment: &str) -> String {
@@ -102,34 +153,37 @@ impl Node {
         if self.children.contains_key(&hex) { hex } else { segment.replace(MAYBE_HEX, "{int}") }
     }
 
-    fn fold(&mut self) {
+    fn fold(&mut self, name: &str) {
         let digits: Vec<String> = self.children.keys().filter(|k| k.contains(MAYBE_HEX)).cloned().collect();
         for key in digits {
             let target = self.resolve_digits(&key);
             self.move_child(&key, &target);
         }
-        self.fold_words();
-        for child in self.children.values_mut() {
-            child.fold();
+        let count = |name: &str| self.children.get(name).map_or(0, |n| n.count);
+        if count(HEX) > 0 && count(HEX) * AMONG_TOKENS <= count("{slug}") {
+            self.hashes_are_tokens = true;
+            self.move_child(HEX, "{slug}");
+        }
+        let is_wall = self.fold_words(name);
+        for (name, child) in &mut self.children {
+            child.fold(name);
+        }
+        if is_wall {
+            self.join_walls();
         }
     }
 
-    fn fold_words(&mut self) {
-        let words: Vec<(&String, u128)> = self
-            .children
-            .iter()
-            .filter(|(k, _)| !is_whole_placeholder(k) && !k.is_empty())
-            .map(|(k, n)| (k, n.count))
-            .collect();
-        if words.len() <= budget::LITERALS_PER_POSITION {
-            return;
+    /// Whether the words that became values are a wall.
+    fn fold_words(&mut self, name: &str) -> bool {
+        let decision = position::decide(self, name);
+        if decision.finding.words > 1 {
+            self.finding = Some(Box::new(decision.finding));
         }
-        let (n, total) = (words.len() as u128, words.iter().map(|(_, c)| c).sum::<u128>());
-        let are_many = words.iter().filter(|(_, c)| *c >= ESTABLISHED).count() > ESTABLISHED_WORDS;
-        let is_seldom = |c: u128| c * n < TIMES_MEAN * total && (are_many || c < ESTABLISHED);
-        let values: Vec<String> = words.into_iter().filter(|(_, c)| is_seldom(*c)).map(|(k, _)| k.clone()).collect();
+        if decision.values.is_empty() {
+            return false;
+        }
         let mut extensions: HashMap<String, usize> = HashMap::new();
-        for word in &values {
+        for word in &decision.values {
             *extensions.entry(extension(word).to_owned()).or_default() += 1;
         }
         self.folded = extensions
@@ -138,9 +192,27 @@ impl Node {
             .map(|(e, _)| (e.clone(), format!("{{slug}}.{e}")))
             .collect();
         self.folded.insert(String::new(), "{slug}".to_owned());
-        for word in values {
-            let target = self.folded.get(extension(&word)).or_else(|| self.folded.get("")).cloned().unwrap_or_default();
-            self.move_child(&word, &target);
+        for word in decision.values {
+            self.move_word(&word);
+        }
+        decision.is_wall
+    }
+
+    /// Moves a word to its placeholder; of what shows its extension, only the paths that end with it.
+    fn move_word(&mut self, word: &str) {
+        let (last, other) = (self.target(word, true), self.target(word, false));
+        let (Some(last), Some(other)) = (last.map(str::to_owned), other.map(str::to_owned)) else { return };
+        let Some(mut child) = self.children.remove(word) else { return };
+        if last != other && child.own > 0 {
+            let missing = child.missing * child.own / child.count;
+            let file = Self { count: child.own, own: child.own, missing, ..Self::default() };
+            child.count -= file.count;
+            child.missing -= missing;
+            child.own = 0;
+            self.children.entry(last).or_default().absorb(file);
+        }
+        if child.count > 0 || !child.children.is_empty() {
+            self.children.entry(other).or_default().absorb(child);
         }
     }
 
@@ -152,29 +224,81 @@ impl Node {
 
     fn absorb(&mut self, other: Self) {
         self.count += other.count;
+        self.own += other.own;
+        self.missing += other.missing;
         for (segment, child) in other.children {
-            self.children.entry(segment).or_default().absorb(child);
+            match self.children.get_mut(&segment) {
+                Some(known) => known.absorb(child),
+                None => drop(self.children.insert(segment, child)),
+            }
         }
+    }
+
+    /// Shows what is below values of a wall as one, where it is many routes.
+    fn join_walls(&mut self) {
+        for target in self.folded.values() {
+            if let Some(child) = self.children.get_mut(target).filter(|c| c.leaves() > BELOW_WALL) {
+                child.take_rest();
+            }
+        }
+    }
+
+    /// Shows trees of files as one route: the same last segments at many depths.
+    fn join_files(&mut self) {
+        let mut ends = BTreeMap::new();
+        self.last_segments(0, &mut ends);
+        let leaves = self.leaves();
+        let (mut total, mut anywhere) = (0, 0);
+        for (depths, count) in ends.values() {
+            total += count;
+            anywhere += if depths.count_ones() >= 3 { *count } else { 0 };
+        }
+        if leaves >= BELOW_FOLDER && anywhere * 2 > total {
+            return self.take_rest();
+        }
+        self.children.values_mut().for_each(Self::join_files);
+    }
+
+    /// By the last segment of paths below: the depths at which it stands, as bits, and its transactions.
+    fn last_segments<'a>(&'a self, depth: u32, ends: &mut BTreeMap<&'a str, (u32, u128)>) {
+        for (name, child) in &self.children {
+            if child.own > 0 {
+                let (depths, count) = ends.entry(name).or_default();
+                *depths |= 1 << depth.min(31);
+                *count += child.own;
+            }
+            child.last_segments(depth + 1, ends);
+        }
+    }
+
+    /// Different routes below.
+    fn leaves(&self) -> usize {
+        self.children.values().map(|c| usize::from(c.own > 0 || c.takes_rest) + c.leaves()).sum()
+    }
+
+    fn take_rest(&mut self) {
+        self.takes_rest = true;
+        self.children.clear();
     }
 }
 
 /// Whether a segment is nothing but a value; those with words around their value can be too many, too.
-fn is_whole_placeholder(segment: &str) -> bool {
+fn is_placeholder(segment: &str) -> bool {
     let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
     segment == "*" || inner.is_some_and(|inner| !inner.contains(['{', '}']))
 }
 
-/// The file extension of a word, without its dot; empty where it has none that looks like one.
-fn extension(word: &str) -> &str {
-    match word.rsplit_once('.') {
-        Some((stem, e)) if !stem.is_empty() && is_extension(e) => e,
-        _ => "",
+/// Whether everything that was counted under the old template belongs to the new one: no value became a word again.
+pub(crate) fn is_coarser(new: &str, old: &str) -> bool {
+    let (mut new, mut old) = (new.split('/'), old.split('/'));
+    loop {
+        match (new.next(), old.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(_)) => return true,
+            (Some(n), Some(o)) if n == o || n.contains('{') && o != "*" => {}
+            _ => return false,
+        }
     }
-}
-
-fn is_extension(e: &str) -> bool {
-    let fits = e.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    (1..=5).contains(&e.len()) && fits && e.bytes().any(|b| b.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -193,7 +317,7 @@ mod tests {
 
     #[test]
     fn few_words_stay_words() {
-        let tree = RouteTree::learn([("/v1/users", 5), ("/v1/orders/{int}", 5)]);
+        let tree = RouteTree::learn([("/v1/users", 5u64), ("/v1/orders/{int}", 5)]);
         for shape in ["/v1/users", "/v1/orders/{int}", "/v1/new", "/"] {
             assert_eq!(template(&tree, shape), shape);
         }
@@ -204,7 +328,7 @@ mod tests {
     fn many_names_become_one_parameter_and_take_their_subtrees_along() {
         let shapes: Vec<String> =
             (0..80).flat_map(|i| [format!("/users/u{i}x"), format!("/users/u{i}x/posts")]).collect();
-        let tree = RouteTree::learn(shapes.iter().map(|s| (s.as_str(), 1)).chain([("/users/me", 5_000)]));
+        let tree = RouteTree::learn(shapes.iter().map(|s| (s.as_str(), 1u64)).chain([("/users/me", 5_000)]));
         assert_eq!(template(&tree, "/users/u7x/posts"), "/users/{slug}/posts");
         assert_eq!(template(&tree, "/users/never-seen"), "/users/{slug}");
         assert_eq!(template(&tree, "/users/me"), "/users/me");
@@ -213,10 +337,10 @@ mod tests {
     #[test]
     fn many_busy_resources_stay_and_many_odd_actions_fold() {
         let busy: Vec<String> = (0..60).map(|i| format!("/v1/res{i}x/{{int}}")).collect();
-        let tree = RouteTree::learn(busy.iter().map(|s| (s.as_str(), 1_000)));
+        let tree = RouteTree::learn(busy.iter().map(|s| (s.as_str(), 1_000u64)));
         assert_eq!(template(&tree, "/v1/res7x/{int}"), "/v1/res7x/{int}");
         let odd: Vec<String> = (0..60).map(|i| format!("/{{int}}:a{i}z")).collect();
-        let tree = RouteTree::learn(odd.iter().map(|s| (s.as_str(), 1)));
+        let tree = RouteTree::learn(odd.iter().map(|s| (s.as_str(), 1u64)));
         assert_eq!(template(&tree, "/{int}:a9z"), "/{slug}");
         assert_eq!(template(&tree, "/{int}"), "/{int}");
     }
@@ -224,7 +348,7 @@ mod tests {
     #[test]
     fn a_wall_of_scanner_paths_does_not_hide_the_api() {
         let wall: Vec<String> = (0..500).map(|i| format!("/wp-{i}x.php")).collect();
-        let tree = RouteTree::learn(wall.iter().map(|s| (s.as_str(), 1)).chain([("/v1/users/{int}", 10_000)]));
+        let tree = RouteTree::learn(wall.iter().map(|s| (s.as_str(), 1u64)).chain([("/v1/users/{int}", 10_000)]));
         assert_eq!(template(&tree, "/v1/users/{int}"), "/v1/users/{int}");
         assert_eq!(template(&tree, "/wp-9x.php"), "/{slug}.php");
         assert_eq!(template(&tree, "/xmlrpc"), "/{slug}");
@@ -232,7 +356,7 @@ mod tests {
 
     #[test]
     fn digits_are_hashes_among_hashes_and_numbers_elsewhere() {
-        let tree = RouteTree::learn([("/s/{hex}", 9), ("/s/{hex?}", 1), ("/n/{hex?}", 1), ("/j/app.{hex}.js", 5)]);
+        let tree = RouteTree::learn([("/s/{hex}", 9u64), ("/s/{hex?}", 1), ("/n/{hex?}", 1), ("/j/app.{hex}.js", 5)]);
         for (shape, want) in [
             ("/s/{hex?}", "/s/{hex}"),
             ("/n/{hex?}", "/n/{int}"),
@@ -240,6 +364,49 @@ mod tests {
             ("/j/app.{hex?}.js", "/j/app.{hex}.js"),
         ] {
             assert_eq!(template(&tree, shape), want, "{shape}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_coarser_where_it_holds_all_of_the_other() {
+        for (new, old, want) in [
+            ("/u/{slug}", "/u/bob", true),
+            ("/u/bob", "/u/{slug}", false),
+            ("/u/{slug}/x", "/u/bob", false),
+            ("/f/*", "/f/a/b", true),
+            ("/f/*", "/f/*", true),
+            ("/f/*", "/f", false),
+            ("/f/a", "/f/*", false),
+            ("/f/{slug}", "/f/*", false),
+            ("/{slug}/*", "/f/*", true),
+        ] {
+            assert_eq!(is_coarser(new, old), want, "{new} {old}");
+        }
+    }
+
+    #[test]
+    fn few_names_fold_where_the_same_words_follow_them() {
+        let users = ["alice", "bob", "carol", "dave", "eve", "frank", "grace", "heidi"];
+        let tree = |next: [&str; 2]| {
+            let paths = users.iter().flat_map(|u| next.iter().map(move |n| format!("/users/{u}/{n}")));
+            let paths: Vec<String> = paths.collect();
+            RouteTree::learn(paths.iter().map(|p| (p.as_str(), 700_u64)))
+        };
+        assert_eq!(template(&tree(["repos", "followers"]), "/users/bob/repos"), "/users/{slug}/repos");
+        let procedures: Vec<String> =
+            users.iter().flat_map(|u| ["get", "list"].map(|n| format!("/api/{u}/{n}"))).collect();
+        let tree = RouteTree::learn(procedures.iter().map(|p| (p.as_str(), 700_u64)));
+        assert_eq!(template(&tree, "/api/bob/get"), "/api/bob/get");
+    }
+
+    #[test]
+    fn what_was_never_found_is_a_wall_whatever_its_count() {
+        let wall: Vec<String> = (0..20).map(|i| format!("/w{i}x/a{i}b/c")).collect();
+        let tried = wall.iter().map(|s| (s.as_str(), Tally { count: 900, missing: 890 }));
+        let real = ["/shop/list", "/about", "/pay"].map(|s| (s, Tally { count: 4, missing: 0 }));
+        let tree = RouteTree::learn(tried.chain(real));
+        for (shape, want) in [("/w3x/a3b/c", "/{slug}/{slug}/c"), ("/shop/list", "/shop/list"), ("/pay", "/pay")] {
+            assert_eq!(template(&tree, shape), want);
         }
     }
 

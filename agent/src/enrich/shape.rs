@@ -138,6 +138,8 @@ fn write_odd_segment(mut segment: &[u8], mut classes: u16, out: &mut Vec<u8>) {
     }
     if let Some(placeholder) = placeholder(segment, classes) {
         out.extend_from_slice(placeholder.as_bytes());
+    } else if segment == b"@me" {
+        out.extend_from_slice(segment);
     } else if segment.len() > budget::SEGMENT_BYTES || classes & OTHER != 0 && memchr::memchr(b'@', segment).is_some() {
         out.extend_from_slice(b"{slug}");
     } else if classes & OTHER != 0 {
@@ -210,6 +212,15 @@ fn write_dotted(segment: &[u8], out: &mut Vec<u8>) {
         let classes = classes_of(part);
         placeholder(part, classes) == Some("{slug}") && classes & HYPHEN == 0
     };
+    // An extension is shown where nothing but letters could be one.
+    if let Some((token, extension)) = split_at(segment, b'.')
+        && is_token(token)
+        && extension.len() <= 5
+        && is_word(&extension[1..])
+    {
+        out.extend_from_slice(b"{slug}");
+        return out.extend_from_slice(extension);
+    }
     if classes_of(segment) & !(DIGIT | DOT | HYPHEN) == 0 || parts().any(is_token) {
         return out.extend_from_slice(b"{slug}");
     }
@@ -380,6 +391,9 @@ mod tests {
             ("/jobs/42:cancel", "/jobs/{int}:cancel"),
             ("/a;jsessionid=1A2B/b", "/a/b"),
             ("/mail/jane@example.org", "/mail/{slug}"),
+            ("/users/@me/guilds", "/users/@me/guilds"),
+            ("/@jane/42", "/{slug}/{int}"),
+            ("/m/SM5f2b9c01d3e4a8765f2b9c01d3e4a876.json", "/m/{slug}.json"),
             ("/t/cus_Nx8aB19dKq2Lm", "/t/{slug}"),
             ("/{id}/é", "/_id_/__"),
             ("/u/{7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f}", "/u/{uuid}"),

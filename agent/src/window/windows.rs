@@ -13,7 +13,7 @@ use super::{
     marks::MarkTable,
     registry::Registry,
 };
-use crate::budget;
+use crate::{budget, enrich::is_coarser};
 
 /// Cells since the last [`Windows::drain`].
 #[derive(Debug)]
@@ -226,11 +226,4 @@ impl Windows {
         }
         self.n_cells = self.open.values().map(HashMap::len).sum();
     }
-}
-
-/// Whether everything that was counted under the old template belongs to the new one: no value became a word again.
-fn is_coarser(new: &str, old: &str) -> bool {
-    let mut pairs = new.split('/').zip(old.split('/'));
-    let is_as_long = new.split('/').count() == old.split('/').count();
-    is_as_long && pairs.all(|(n, o)| n == o || n.contains('{'))
 }
