@@ -33,7 +33,7 @@ mod tests {
 
     impl Sink for Routes {
         fn exchange(&mut self, exchange: &Exchange<'_>) {
-            let (transaction, _) = self.0.enrich_exchange(exchange, Direction::Inbound);
+            let (transaction, _) = self.0.enrich_exchange(exchange, Direction::Inbound).unwrap();
             self.1.push((format!("{} {}", transaction.method, transaction.route), transaction.marks.has_errors_inside));
         }
 
@@ -49,6 +49,7 @@ mod tests {
             service: None,
             templates: Templates::new(vec!["/tenants/{tenant}/graphql".parse().unwrap()]),
             pseudonyms: Pseudonyms::keyed(&[1; 32]),
+            consumers: Arc::default(),
         };
         let mut routes = Routes(Enricher::new(Arc::new(settings)), Vec::new());
         let mut connection = Connection::<Routes>::default();

@@ -425,7 +425,7 @@ mod tests {
         block.extend(vec![b'a'; 4_000 - 16]);
         block.extend(vec![0xbe; 60_000]);
         let mut bytes = 0;
-        let given = table.decode(&block, b"", |field| bytes += field.value.len());
+        let given = table.decode(&block, Consumers::usual(), |field| bytes += field.value.len());
         assert!(given == Ok(Given::Some) && bytes <= VALUE_BYTES, "{given:?} {bytes}");
     }
 
