@@ -191,6 +191,7 @@ fn captures(file: &AgentFile, daemon: &Daemon) -> anyhow::Result<Option<Captures
         local: Local::new(networks.concat()),
         http: http::Limits {
             answer_within: file.answer_within,
+            graphql_paths: file.graphql_paths.clone(),
             ..http::Limits::default()
         },
         seed: sources::seed(),

@@ -52,6 +52,7 @@ pub(crate) struct AgentFile {
     pub(crate) routes: Vec<String>,
     pub(crate) user: String,
     pub(crate) consumer_header: String,
+    pub(crate) graphql_paths: Vec<String>,
     #[serde(with = "pitot_collector::duration_text")]
     pub(crate) answer_within: Duration,
     pub(crate) spool: AgentSpool,
@@ -117,6 +118,7 @@ impl Default for AgentFile {
             routes: Vec::new(),
             user: String::new(),
             consumer_header: String::new(),
+            graphql_paths: Vec::new(),
             answer_within: http::Limits::DEFAULT.answer_within,
             spool: AgentSpool::default(),
             source: Vec::new(),
@@ -162,6 +164,9 @@ impl AgentFile {
         }
         if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.answer_within) {
             problems.push(format!("answer_within = {:?}: use 1s to 1h", self.answer_within));
+        }
+        for path in self.graphql_paths.iter().filter(|path| !path.starts_with('/') || path.len() < 2) {
+            problems.push(format!("graphql_paths: `{path}`: write the end of a path, such as \"/api\""));
         }
         for (i, capture) in self.capture.iter().enumerate() {
             let key = format!("capture {} (`{}`)", i + 1, capture.interface);
