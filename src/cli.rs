@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Tui(Tui),
     /// Ask a collector for anomalies, tables or series
     Query(Query),
+    /// Compare what is called with what OpenAPI documents describe; or describe what is called
+    Contract(Contract),
     /// List the agents that ship to a collector: which lag, lose or are silent
     Agents(Agents),
     /// Tell a running agent or collector to read its configuration anew
@@ -128,6 +130,9 @@ pub(crate) struct Reading {
     /// Route template such as `GET /v1/users/{id}`; may be repeated; others are learned
     #[arg(long = "route", value_name = "TEMPLATE")]
     pub(crate) routes: Vec<String>,
+    /// OpenAPI 3 or Swagger 2 document whose paths are routes; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) openapi: Vec<PathBuf>,
     /// Show keys, tokens and query strings as they are; for local debugging
     #[arg(long)]
     pub(crate) raw: bool,
@@ -287,6 +292,56 @@ pub(crate) struct Query {
     pub(crate) collector: String,
     #[command(flatten)]
     pub(crate) access: Access,
+}
+
+#[derive(Debug, Args)]
+#[command(subcommand_precedence_over_arg = true)]
+pub(crate) struct Contract {
+    /// Filter, for example `service:shop -group:bots`; empty for everything
+    #[arg(default_value = "")]
+    pub(crate) filter: String,
+    /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (2h, 30d); 7 days ago by default
+    #[arg(long, value_name = "TIME", global = true)]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", global = true)]
+    pub(crate) until: Option<String>,
+    /// Rows of each list at most, 0 for all; 20 by default
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// The answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No colours
+    #[arg(long)]
+    pub(crate) no_color: bool,
+    /// URL of the collector
+    #[arg(long, default_value = DEFAULT_URL, env = "PITOT_COLLECTOR", global = true)]
+    pub(crate) collector: String,
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(subcommand)]
+    pub(crate) command: Option<ContractCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContractCommand {
+    /// Print the OpenAPI 3.1 document that what is called suggests
+    Export {
+        /// Format of the document
+        #[arg(long, value_enum, default_value_t)]
+        format: DocumentFormat,
+        /// Filter, as for the comparison
+        #[arg(default_value = "")]
+        filter: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    #[default]
+    Yaml,
+    Json,
 }
 
 #[derive(Debug, Args)]

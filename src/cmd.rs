@@ -5,6 +5,7 @@ pub(crate) mod agents;
 pub(crate) mod check;
 pub(crate) mod collector;
 pub(crate) mod config;
+pub(crate) mod contract;
 pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod live;

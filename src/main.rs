@@ -38,6 +38,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Collector(args) => cmd::collector::run(&args),
         Command::Tui(args) => cmd::tui::run(&args),
         Command::Query(args) => cmd::query::run(&args),
+        Command::Contract(args) => cmd::contract::run(&args),
         Command::Agents(args) => cmd::agents::run(&args),
         Command::Reload(args) => cmd::reload::run(&args),
         Command::Token(args) => cmd::token::run(&args),

@@ -8,8 +8,8 @@ use http_body_util::BodyExt as _;
 use pitot_model::{
     Report, Timestamp,
     api::{
-        Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, HeatMap,
-        HeatMapQuery, Problem, SeriesAnswer, SeriesQuery, Table, TableQuery,
+        Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, ContractAnswer, ContractQuery,
+        CoverageAnswer, CoverageQuery, HeatMap, HeatMapQuery, Problem, SeriesAnswer, SeriesQuery, Table, TableQuery,
     },
     budget, wire,
 };
@@ -148,6 +148,16 @@ impl Client {
     /// What was read and lost, by agent and interval.
     pub async fn coverage(&self, query: &CoverageQuery) -> Result<CoverageAnswer, Error> {
         self.ask("/api/v1/coverage", query).await
+    }
+
+    /// What differs between what is called and what documents describe.
+    pub async fn contract(&self, query: &ContractQuery) -> Result<ContractAnswer, Error> {
+        self.ask("/api/v1/contract", query).await
+    }
+
+    /// The OpenAPI document that what is called suggests.
+    pub async fn inferred_contract(&self, query: &ContractQuery) -> Result<serde_json::Value, Error> {
+        self.ask("/api/v1/contract/inferred", query).await
     }
 
     /// How the collector is.

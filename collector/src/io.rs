@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod contracts;
 pub mod door;
 pub mod embedded;
 pub mod index;

@@ -11,6 +11,7 @@
 
 pub mod access;
 pub mod alert;
+pub mod contract;
 pub mod detect;
 pub mod duration_text;
 pub mod fleet;

@@ -5,6 +5,7 @@
 //! slots that tile the range; `gather` reads those and sums what `select` lets through; one file per answer
 //! shapes it. Names are compared once per window's dictionary, never per cell.
 
+mod contract;
 mod coverage;
 mod gather;
 mod heatmap;
@@ -22,6 +23,7 @@ use pitot_model::{
     filter::{Expr, Field, FilterError, parse},
 };
 
+pub use contract::{contract, inferred};
 pub use coverage::coverage;
 pub use heatmap::heatmap;
 pub use series::series;

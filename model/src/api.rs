@@ -13,6 +13,8 @@
 //! | `GET /api/v1/anomalies/{id}` | | [`Anomaly`] |
 //! | `GET /api/v1/agents` | | [`Agents`] |
 //! | `GET /api/v1/coverage` | [`CoverageQuery`] | [`CoverageAnswer`] |
+//! | `GET /api/v1/contract` | [`ContractQuery`] | [`ContractAnswer`] |
+//! | `GET /api/v1/contract/inferred` | [`ContractQuery`] | an OpenAPI 3.1 document |
 //! | `GET /api/v1/status` | | [`CollectorStatus`] |
 //! | `GET /api/v1/live` | `q` | server-sent [`LiveEvent`]s |
 //!
@@ -20,6 +22,7 @@
 
 mod agents;
 mod anomaly;
+mod contract;
 mod document;
 mod query;
 
@@ -27,6 +30,10 @@ pub use agents::{
     AgentCoverage, AgentRow, AgentState, Agents, CoverageAnswer, CoverageInterval, CoverageQuery, Trouble,
 };
 pub use anomaly::{Anomaly, AnomalyKind, AnomalyPage, AnomalyQuery, Carrier, Explanation, Severity, State, Subject};
+pub use contract::{
+    Caller, ContractAnswer, ContractQuery, DeprecatedOperation, DocumentState, Remainder, Rows, UndocumentedRoute,
+    UndocumentedStatus, UnusedOperation,
+};
 pub use document::{Document, Part, Source, TimePoint};
 pub use query::{
     Accepted, CollectorStatus, GroupBy, HeatMap, HeatMapQuery, LiveEvent, Point, Problem, Quantiles, Row, RowKey,

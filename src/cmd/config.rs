@@ -2,6 +2,7 @@
 
 mod access;
 mod delivery;
+pub(crate) mod openapi;
 mod syslog;
 
 use std::{
@@ -20,6 +21,7 @@ use pitot_collector::{
     Config, Retention,
     access::{TlsConfig, TokenConfig, Tokens},
     alert::{self, AlertConfig},
+    contract::DocumentConfig,
     detect::DetectConfig,
     store::Levels,
 };
@@ -50,6 +52,11 @@ pub(crate) struct AgentFile {
     pub(crate) service: String,
     pub(crate) instance: String,
     pub(crate) routes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) openapi: Vec<DocumentConfig>,
+    /// What the documents of `openapi` describe, once they were read.
+    #[serde(skip)]
+    pub(crate) described: Vec<String>,
     pub(crate) user: String,
     pub(crate) consumer_header: String,
     pub(crate) graphql_paths: Vec<String>,
@@ -116,6 +123,8 @@ impl Default for AgentFile {
             service: String::new(),
             instance: String::new(),
             routes: Vec::new(),
+            openapi: Vec::new(),
+            described: Vec::new(),
             user: String::new(),
             consumer_header: String::new(),
             graphql_paths: Vec::new(),
@@ -147,6 +156,7 @@ impl AgentFile {
         if let Err(error) = sources::templates(&self.routes) {
             problems.push(format!("routes: {error}"));
         }
+        problems.extend(openapi::problems(&self.openapi));
         for (i, source) in self.source.iter().enumerate() {
             let key = format!("source {} (`{}`)", i + 1, source.path.display());
             if source.path.is_dir() {
@@ -246,13 +256,25 @@ pub(crate) struct CollectorFile {
     pub(crate) tls: Option<TlsConfig>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tokens: Vec<TokenConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) openapi: Vec<DocumentConfig>,
 }
 
 impl Default for CollectorFile {
     fn default() -> Self {
         let Config { window, retention, detect, alerts, .. } = Config::default();
         let listen = DEFAULT_URL.trim_start_matches("http://").to_owned();
-        Self { listen, data: PathBuf::new(), window, retention, detect, alerts, tls: None, tokens: Vec::new() }
+        Self {
+            listen,
+            data: PathBuf::new(),
+            window,
+            retention,
+            detect,
+            alerts,
+            tls: None,
+            tokens: Vec::new(),
+            openapi: Vec::new(),
+        }
     }
 }
 
@@ -271,6 +293,7 @@ impl CollectorFile {
             Ok(_) => Vec::new(),
         };
         problems.extend(Levels::new(self.window, &self.retention).err().map(|e| e.to_string()));
+        problems.extend(openapi::problems(&self.openapi));
         problems.extend(Tokens::new(&self.tokens).err().map(|e| e.to_string()));
         problems.extend(alert::Router::new(&self.alerts, 0).err().map(|e| e.to_string()));
         problems
@@ -286,6 +309,7 @@ impl CollectorFile {
             alerts: self.alerts.clone(),
             tls: self.tls.clone(),
             tokens: self.tokens.clone(),
+            openapi: self.openapi.clone(),
         }
     }
 }

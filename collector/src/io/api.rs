@@ -3,6 +3,7 @@
 //! In: requests. Out: what [`pitot_model::api`] says, `/metrics`, `/healthz`, `/readyz` and the page. Handlers hold no
 //! state and do no work: they ask the owner thread through [`Collector`].
 
+mod contract;
 mod guard;
 mod live;
 mod problem;
@@ -47,6 +48,8 @@ pub(crate) fn router(collector: Collector) -> Router {
         .route("/api/v1/series", get(series))
         .route("/api/v1/heatmap", get(heatmap))
         .route("/api/v1/coverage", get(coverage))
+        .route("/api/v1/contract", get(contract::differences))
+        .route("/api/v1/contract/inferred", get(contract::inferred))
         .route("/api/v1/anomalies", get(anomalies))
         .route("/api/v1/anomalies/{id}", get(anomaly))
         .route("/api/v1/agents", get(agents))

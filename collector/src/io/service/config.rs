@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     access::{TlsConfig, TokenConfig},
     alert::{AlertConfig, AlertError},
+    contract::DocumentConfig,
     detect::DetectConfig,
-    io::door::AccessError,
+    io::{contracts::DocumentError, door::AccessError},
     search::IndexError,
     store::{LevelsError, Retention, StoreError},
 };
@@ -38,6 +39,9 @@ pub struct Config {
     /// With any, requests need one of them. None by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<TokenConfig>,
+    /// Documents that say what services offer, to compare with what is called. None by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub openapi: Vec<DocumentConfig>,
 }
 
 impl Default for Config {
@@ -50,6 +54,7 @@ impl Default for Config {
             alerts: AlertConfig::default(),
             tls: None,
             tokens: Vec::new(),
+            openapi: Vec::new(),
         }
     }
 }
@@ -69,6 +74,9 @@ pub enum OpenError {
     /// `[tls]` or `[[tokens]]`.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// `openapi`.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The index of anomalies.
     #[error(transparent)]
     Index(#[from] IndexError),

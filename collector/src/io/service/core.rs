@@ -25,10 +25,11 @@ pub(super) use self::{
 use super::{Config, OpenError, record::Record};
 use crate::{
     alert::{AlertStats, Router},
+    contract::Documents,
     detect::{DetectStats, Detector, Silence},
     fleet::{Arrival, Fleet},
     ingest::{self, Refusal},
-    io::{clock::Clock, embedded::Embedded, notify::Notifier, random},
+    io::{clock::Clock, contracts, embedded::Embedded, notify::Notifier, random},
     metrics::{Gauges, Metrics},
     query::Context,
     store::{
@@ -66,6 +67,8 @@ pub(crate) struct Core {
     fleet: Fleet,
     metrics: Metrics,
     record: Record,
+    /// What services are said to offer.
+    documents: Documents,
     /// Only where somebody wants to be told.
     notifier: Option<Notifier>,
     live: broadcast::Sender<LiveEvent>,
@@ -110,6 +113,7 @@ impl Core {
             Some(data) => Box::new(Embedded::open(data, levels)?),
             None => Box::new(Memory::new(levels).named(random::id())),
         };
+        let documents = contracts::read_all(&config.openapi)?;
         let mut record = Record::open(config.data.as_deref())?;
         let (after, max_open) = (config.detect.silent_agent, config.detect.max_open);
         let mut silence = config.data.is_some().then(|| Silence::new(after, max_open, now));
@@ -131,6 +135,7 @@ impl Core {
             fleet: Fleet::default(),
             metrics: Metrics::default(),
             record,
+            documents,
             notifier,
             live,
             untold: 0,
@@ -240,6 +245,11 @@ impl Core {
     /// For questions about traffic.
     pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
         Context { store: &*self.store, now, watermark: self.watermark(now) }
+    }
+
+    /// What services are said to offer.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     pub(crate) fn anomalies(&self, query: &AnomalyQuery) -> Result<AnomalyPage, Problem> {

@@ -7,7 +7,9 @@ use pitot_model::Timestamp;
 use super::{Core, Router};
 use crate::{
     alert::AlertError,
+    contract::Documents,
     io::{
+        contracts::{self, DocumentError},
         door::{AccessError, Door},
         notify::Notifier,
         service::{Collector, Config},
@@ -30,6 +32,9 @@ pub enum ReconfigureError {
     /// `[tls]` or `[[tokens]]`.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// `openapi`.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}; raise the limit on processes")]
     Thread(std::io::Error),
@@ -39,12 +44,13 @@ pub enum ReconfigureError {
 }
 
 impl Collector {
-    /// Takes other settings: retention, detectors, alerts, and who is let in; certificates are read anew. `data` and
+    /// Takes other settings: retention, detectors, alerts, and who is let in; certificates and documents are read anew. `data` and
     /// `window` must be as they are. On an error the old ones are in force, all of them.
     pub async fn reconfigure(&self, config: Config) -> Result<(), ReconfigureError> {
         let door = Door::open(&config)?;
+        let documents = contracts::read_all(&config.openapi)?;
         let clock = self.shared.clock.clone();
-        let taken = self.ask(move |core, now| core.reconfigure(config, &clock, now)).await;
+        let taken = self.ask(move |core, now| core.reconfigure(config, documents, &clock, now)).await;
         taken.unwrap_or(Err(ReconfigureError::Stopped))?;
         self.set_door(door);
         Ok(())
@@ -55,6 +61,7 @@ impl Core {
     fn reconfigure(
         &mut self,
         config: Config,
+        documents: Documents,
         clock: &crate::io::clock::Clock,
         now: Timestamp,
     ) -> Result<(), ReconfigureError> {
@@ -75,6 +82,7 @@ impl Core {
             }
         }
         self.store.set_levels(levels);
+        self.documents = documents;
         if let Some(silence) = &mut self.silence {
             silence.reconfigure(config.detect.silent_agent, config.detect.max_open);
         }
@@ -131,10 +139,11 @@ mod tests {
             alerts: receiver("http://127.0.0.1:9/"),
             ..before
         };
-        core.reconfigure(after.clone(), &clock, at(101)).expect("taken");
+        core.reconfigure(after.clone(), Documents::default(), &clock, at(101)).expect("taken");
         assert_eq!(core.store.levels().all()[0].keep, Some(hours(1)));
         assert!(core.notifier.is_some());
-        core.reconfigure(Config { alerts: AlertConfig::default(), ..after }, &clock, at(102)).expect("taken");
+        core.reconfigure(Config { alerts: AlertConfig::default(), ..after }, Documents::default(), &clock, at(102))
+            .expect("taken");
         assert_eq!(core.agents(at(100)).agents.len(), 1, "what was stored is there");
     }
 
@@ -151,7 +160,7 @@ mod tests {
             (Config { alerts: receiver("ftp://x"), ..Config::default() }, "is not http"),
         ] {
             let config = Config { detect: detect.clone(), ..config };
-            let error = core.reconfigure(config, &clock, at(101)).expect_err(why).to_string();
+            let error = core.reconfigure(config, Documents::default(), &clock, at(101)).expect_err(why).to_string();
             assert!(error.contains(why), "{error}");
             assert_eq!(core.store.levels(), &levels);
             assert!(core.notifier.is_none());
