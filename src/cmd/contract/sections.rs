@@ -193,7 +193,8 @@ impl Page {
             let name = clean(&format!("{} {}", row.method, row.route));
             let deprecated = if row.deprecated { "deprecated" } else { "" };
             let file = if has_many { clean(&row.file) } else { String::new() };
-            let facts = [deprecated, &clean(&row.id), &file].into_iter().filter(|f| !f.is_empty()).collect::<Vec<_>>();
+            let id = clean(&row.id);
+            let facts: Vec<&str> = [deprecated, &id, &file].into_iter().filter(|f| !f.is_empty()).collect();
             let facts = facts.join(", ");
             let room = self.width.saturating_sub(names::width(&facts) + 4).max(20);
             writeln!(out, "  {}  {}", names::fit(&name, room), self.paint.ink(Ink::Faint, &facts))?;
