@@ -150,6 +150,9 @@ impl Enricher {
         }
         let (method, method_number) = method::name(record.method.raw);
         self.read_route(record, method);
+        if !record.operation.is_empty() {
+            graphql::write_logged(record, &mut self.scratch, &mut self.shape);
+        }
         let route = self.routes.number(method_number, &self.shape, secrets::route);
         let hidden = self.routes.name(route).1;
         let redacted = match hidden.is_suspicious(record.target.raw.len()) {

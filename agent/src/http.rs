@@ -27,6 +27,7 @@ mod two;
 
 pub use connection::Connection;
 pub(crate) use credentials::identity;
+pub(crate) use graphql::is_endpoint;
 pub use graphql::{Call, Operation};
 pub use limits::Limits;
 

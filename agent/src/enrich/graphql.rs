@@ -1,19 +1,37 @@
 //! The operation of a GraphQL call in its route: `/graphql/#query:GetUser`.
 //!
-//! In: a call. Out: a segment of its own behind the path, so that too many operations are folded among themselves and with
+//! In: a call, or what a log says of one. Out: a segment of its own behind the path, so that too many operations are folded among themselves and with
 //! nothing else. No path holds a `#`, so none is taken for an operation.
 
-use crate::http::Call;
+use super::path_of;
+use crate::{
+    http::{Call, Operation, is_endpoint},
+    log::Record,
+};
 
 /// Appends the operation to the shape of the call's path. Where it is not known the path alone is the route.
 pub(super) fn write_operation(call: &Call, shape: &mut Vec<u8>) {
     if let Some(operation) = call.operation() {
-        if shape.last() != Some(&b'/') {
-            shape.push(b'/');
-        }
-        shape.push(b'#');
-        operation.write(shape);
+        write(&operation, shape);
     }
+}
+
+/// Appends the operation that a log names, where it is one of GraphQL by the path: other logs call other things so.
+#[cold]
+pub(super) fn write_logged(record: &Record<'_>, scratch: &mut Vec<u8>, shape: &mut Vec<u8>) {
+    if is_endpoint(path_of(record.target.decode(scratch)))
+        && let Some(operation) = Operation::named(record.operation.decode(scratch))
+    {
+        write(&operation, shape);
+    }
+}
+
+fn write(operation: &Operation, shape: &mut Vec<u8>) {
+    if shape.last() != Some(&b'/') {
+        shape.push(b'/');
+    }
+    shape.push(b'#');
+    operation.write(shape);
 }
 
 #[cfg(test)]
@@ -26,6 +44,7 @@ mod tests {
         decode::Endpoint,
         enrich::{Enricher, Pseudonyms, Settings, Templates},
         http::{Connection, Exchange, Sink},
+        log::{Format, Record},
         tcp::{Application, Chunk, Peers, Way},
     };
 
@@ -42,16 +61,19 @@ mod tests {
         fn in_flight(&mut self, _: i64, _: i64) {}
     }
 
-    /// The route of a call, and whether it is marked for errors inside.
-    fn route(target: &str, body: &str, answer: &str) -> (String, bool) {
-        let settings = Settings {
+    fn settings() -> Arc<Settings> {
+        Arc::new(Settings {
             default_service: "default".into(),
             service: None,
             templates: Templates::new(vec!["/tenants/{tenant}/graphql".parse().unwrap()]),
             pseudonyms: Pseudonyms::keyed(&[1; 32]),
             consumers: Arc::default(),
-        };
-        let mut routes = Routes(Enricher::new(Arc::new(settings)), Vec::new());
+        })
+    }
+
+    /// The route of a call, and whether it is marked for errors inside.
+    fn route(target: &str, body: &str, answer: &str) -> (String, bool) {
+        let mut routes = Routes(Enricher::new(settings()), Vec::new());
         let mut connection = Connection::<Routes>::default();
         let end = |port| Endpoint { ip: [10, 0, 0, 1].into(), port };
         let peers = Peers { opener: end(4_000), other: end(80), has_handshake: true };
@@ -88,6 +110,26 @@ mod tests {
             assert_eq!(route(target, body, "{}"), (format!("POST {want}"), false), "{target} {body}");
         }
         assert!(route("/graphql", body, r#"{"errors":[{}]}"#).1);
+    }
+
+    #[test]
+    fn logs_that_name_operations_have_them_in_routes() {
+        let format = Format::compile("json").unwrap();
+        let mut enricher = Enricher::new(settings());
+        for (fields, want) in [
+            (r#""path":"/graphql","graphql_operation":"GetUser""#, "/graphql/#operation:GetUser"),
+            (r#""path":"/graphql?a=b","operationName":"GetUser""#, "/graphql/#operation:GetUser"),
+            (r#""path":"/graphql","graphql":{"operation":{"name":"GetUser"}}"#, "/graphql/#operation:GetUser"),
+            (r#""path":"/graphql","graphql.operation.name":"A","operationName":"B""#, "/graphql/#operation:A"),
+            (r#""path":"/graphql","operationName":"GET Blob""#, "/graphql"),
+            (r#""path":"/graphql","operationName":null"#, "/graphql"),
+            (r#""path":"/v1/users","operationName":"GetUser""#, "/v1/users"),
+        ] {
+            let line = format!(r#"{{"time":"2026-01-12T10:00:00Z","method":"POST","status":200,{fields}}}"#);
+            let mut record = Record::default();
+            assert!(format.parse(line.as_bytes(), &mut record).is_ok(), "{line}");
+            assert_eq!(enricher.enrich(&record).unwrap().route, want, "{line}");
+        }
     }
 
     #[test]

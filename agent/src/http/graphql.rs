@@ -16,7 +16,7 @@ mod tests;
 
 pub use operation::Operation;
 
-use super::limits::Limits;
+use super::limits::{self, Limits};
 use json::{Members, Visit, Want};
 use question::Question;
 
@@ -257,6 +257,11 @@ impl MediaKind {
 pub(super) fn is_coding(value: &[u8]) -> bool {
     let value = value.trim_ascii();
     !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
+}
+
+/// Whether GraphQL is commonly served at a path.
+pub(crate) fn is_endpoint(path: &[u8]) -> bool {
+    is_sure(path, limits::default()).is_some()
 }
 
 /// Whether nothing but GraphQL is served at a path; `None` where it is not known to be served there.

@@ -82,13 +82,15 @@ pub(super) enum Slot {
     Ttfb(Unit),
     Trace,
     Agent,
+    /// The name of an operation of GraphQL.
+    Operation,
     /// A header of the response that tells of deprecation or limits.
     Told(Tell),
     /// The name of the logger; others than Caddy's access logger repeat requests that it logs, too.
     Logger,
 }
 
-const PLACES: usize = 20;
+const PLACES: usize = 21;
 
 /// The place of the consumer.
 const CONSUMER: usize = 4;
@@ -126,6 +128,7 @@ impl Slot {
             Self::Trace => 17,
             Self::Agent => 18,
             Self::Forwarded(_) => 19,
+            Self::Operation => 20,
         }
     }
 
@@ -153,6 +156,7 @@ impl Slot {
             Self::Ttfb(_) => "time to first byte",
             Self::Trace => "trace id",
             Self::Agent => "user agent",
+            Self::Operation => "operation",
             Self::Told(_) => "response header",
             Self::Logger => "logger",
         }
@@ -347,6 +351,7 @@ impl<'a, 'r> Sink<'a, 'r> {
             }
             Slot::Trace => out.trace_id = text,
             Slot::Agent => out.user_agent = text,
+            Slot::Operation => out.operation = text,
             Slot::Told(tell) => tell_of(out, *tell, text),
             Slot::Logger => self.is_foreign = raw.starts_with(b"http.") && !raw.starts_with(b"http.log.access"),
         }

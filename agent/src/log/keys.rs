@@ -416,6 +416,9 @@ static KNOWN: &[(&str, Field)] = &[
     ("service.version", f(Slot::Version, 6)),
     ("service_version", f(Slot::Version, 6)),
     ("app_version", f(Slot::Version, 5)),
+    ("graphql.operation.name", f(Slot::Operation, 7)),
+    ("graphql_operation", f(Slot::Operation, 6)),
+    ("operationName", f(Slot::Operation, 5)),
     // What came of it.
     ("status", f(Slot::Status, 6)),
     ("status_code", f(Slot::Status, 7)),

@@ -59,6 +59,8 @@ pub struct Record<'a> {
     pub trace_id: Text<'a>,
     /// `User-Agent`.
     pub user_agent: Text<'a>,
+    /// Name of an operation of GraphQL, or of something else that a log calls so.
+    pub operation: Text<'a>,
     /// What the response told its client of deprecation and limits, in logs that have such headers.
     pub told: Option<Told>,
     /// What the parser remembers from line to line; it says nothing about this one.

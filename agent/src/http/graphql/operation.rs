@@ -31,6 +31,13 @@ impl Operation {
     /// Several operations in one request.
     pub(super) const BATCH: Self = Self { kind: Kind::Batch, name: Name::EMPTY };
 
+    /// An operation whose type is not known; `None` where this is no name.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let mut operation = Self::default();
+        name.iter().for_each(|&b| operation.name.push(b));
+        operation.name.is_name().then_some(operation)
+    }
+
     /// Appends it as routes have it: `query:GetUser`, `query.user.posts` for the fields of one without a name, `query`
     /// where there are none of those either, `operation:GetUser` where its type is not known, `batch`.
     pub fn write(&self, out: &mut Vec<u8>) {
