@@ -29,7 +29,7 @@ use pitot_model::{Direction, Evidence, Marks, Reason, Status, Timing, Transactio
 use consumer::{Identity, address, is_there};
 pub use exchange::{OUTBOUND, shown_host};
 pub(crate) use learn::is_coarser;
-pub use learn::{Clue, Finding, OTHER, RouteTree, Tally};
+pub use learn::{Clue, Finding, OTHER, RouteTree, Step, THRESHOLD, Tally, Why};
 pub use mask::masked;
 pub use names::{ENTRIES, Entry, GROUPS, Names, PATTERNS};
 pub use proxies::{Proxies, Telling};
@@ -201,9 +201,8 @@ impl Enricher {
             return write_shape(target, &mut self.shape);
         }
         let path = path_of(target);
-        match self.settings.templates.find(method.as_bytes(), path) {
-            Some(template) => self.shape.extend_from_slice(template.as_bytes()),
-            None => write_shape(path, &mut self.shape),
+        if !self.settings.templates.write(method.as_bytes(), path, &mut self.shape) {
+            write_shape(path, &mut self.shape);
         }
     }
 

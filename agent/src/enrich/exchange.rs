@@ -93,11 +93,14 @@ impl Enricher {
             return write_shape(target, &mut self.shape);
         }
         let path = path_of(target);
-        match templates.find(method.as_bytes(), path) {
-            Some(template) => self.shape.extend_from_slice(template.as_bytes()),
-            // A procedure's name holds no values, whatever it looks like.
-            None if is_grpc && is_procedure(path) => self.shape.extend_from_slice(path),
-            None => write_shape(path, &mut self.shape),
+        if templates.write(method.as_bytes(), path, &mut self.shape) {
+            return;
+        }
+        // A procedure's name holds no values, whatever it looks like.
+        if is_grpc && is_procedure(path) {
+            self.shape.extend_from_slice(path);
+        } else {
+            write_shape(path, &mut self.shape);
         }
     }
 

@@ -8,15 +8,19 @@
 //! their file extension, where several share it). Where files lie in folders of any depth, or a scanner tried whatever
 //! came to its mind, the rest of the path becomes `*`.
 
+mod explain;
 mod position;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
 use self::words::extension;
-use super::shape::MAYBE_HEX;
+use super::{shape::MAYBE_HEX, template::pinned};
 
-pub use self::position::{Clue, Finding};
+pub use self::{
+    explain::{Step, Why},
+    position::{Clue, Finding, THRESHOLD},
+};
 
 /// The template and consumer name for what does not fit in a budget.
 pub const OTHER: &str = "(other)";
@@ -107,7 +111,7 @@ impl RouteTree {
                 None if segment.contains(MAYBE_HEX) => &segment.replace(MAYBE_HEX, "{int}"),
                 None => segment,
             };
-            out.push_str(resolved);
+            out.push_str(pinned(resolved).unwrap_or(resolved));
             node = node.and_then(|n| n.children.get(resolved));
         }
     }
@@ -365,6 +369,25 @@ mod tests {
         ] {
             assert_eq!(template(&tree, shape), want, "{shape}");
         }
+    }
+
+    #[test]
+    fn pinned_words_stay_among_values() {
+        let names: Vec<String> = (0..80).map(|i| format!("/users/u{i}x")).collect();
+        let tree = RouteTree::learn(names.iter().map(|n| (n.as_str(), 1_u64)).chain([("/users/{=zoe}", 1)]));
+        assert_eq!(template(&tree, "/users/{=zoe}"), "/users/zoe");
+        assert_eq!(template(&tree, "/users/u1x"), "/users/{slug}");
+    }
+
+    #[test]
+    fn every_segment_is_explained() {
+        let names: Vec<String> = (0..80).map(|i| format!("/users/u{i}x/posts/{{int}}")).collect();
+        let tree = RouteTree::learn(names.iter().map(|n| (n.as_str(), 1_u64)));
+        let steps = tree.explain("/users/u7x/posts/{int}");
+        let shown: Vec<&str> = steps.iter().map(|s| s.shown.as_str()).collect();
+        assert_eq!(shown, ["users", "{slug}", "posts", "{int}"]);
+        assert!(matches!(&steps[1].why, Why::Value(finding) if finding.values == 80), "{:?}", steps[1]);
+        assert_eq!((&steps[0].why, &steps[3].why), (&Why::Word(None), &Why::Form));
     }
 
     #[test]

@@ -1,8 +1,25 @@
 //! Configured routes: path templates that win over what is learned.
 //!
-//! In: `GET /v1/users/{id}` or `/v1/users/{id}`; `*` at the end takes any rest. Out: the template of a path.
+//! In: texts such as `GET /v1/users/{id}`, with a method or without. Out: the route of a path.
+//!
+//! | segment | fits | shown as |
+//! |---|---|---|
+//! | `users` | itself; a template without parameters is a pin | itself |
+//! | `{id}`, `:id`, `*` | one segment | as written |
+//! | `{name=*}` | one segment; words are told apart, whatever their number | the word |
+//! | `{id}.json`, `*.js`, `{id}:cancel` | one segment with this beginning and end | as written |
+//! | `**`, `{path=**}` | any number of segments; once in a template | as written |
+//! | `*` at the end | all that follows, one segment at least | as written |
+
+mod trie;
 
 use std::cmp::Reverse;
+
+use self::trie::Trie;
+use super::shape::write_shape;
+
+/// What the learner may not take for a value begins so, and ends with a brace.
+pub(super) const PINNED: &str = "{=";
 
 /// One configured template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,76 +28,181 @@ pub struct Template {
     method: Option<String>,
     /// As written, from the first `/` on: the route's name.
     text: String,
-    /// Between slashes; `None` for a parameter.
-    segments: Vec<Option<String>>,
+    parts: Vec<Part>,
     /// Ends in `*`.
     takes_rest: bool,
 }
 
+/// What stands between slashes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Word(String),
+    /// One segment, whatever it is.
+    Parameter {
+        /// Words are told apart.
+        is_split: bool,
+    },
+    /// One segment that begins and ends so.
+    Within(String, String),
+    /// Any number of segments.
+    Many,
+}
+
 /// A template that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("route template `{0}` has no path; write `/v1/users/{{id}}` or `GET /v1/users/{{id}}`")]
-pub struct TemplateError(String);
+pub enum TemplateError {
+    /// No path in it.
+    #[error("route template `{0}` has no path; write `/v1/users/{{id}}` or `GET /v1/users/{{id}}`")]
+    NoPath(String),
+    /// Would fit a path in too many ways.
+    #[error("route template `{0}` has `**` twice; leave one")]
+    ManyTwice(String),
+    /// Two parameters between two slashes.
+    #[error("route template `{0}` has two parameters in one segment; write `*` or one parameter")]
+    TwoParameters(String),
+}
 
 impl std::str::FromStr for Template {
     type Err = TemplateError;
 
     fn from_str(s: &str) -> Result<Self, TemplateError> {
-        let slash = s.find('/').ok_or_else(|| TemplateError(s.to_owned()))?;
+        let slash = s.find('/').ok_or_else(|| TemplateError::NoPath(s.to_owned()))?;
         let (method, text) = (s[..slash].trim(), s[slash..].trim());
         let is_apart = s[..slash].trim_start().is_empty() || s[..slash].ends_with(char::is_whitespace);
         if !is_apart || !method.bytes().all(|b| b.is_ascii_alphabetic()) {
-            return Err(TemplateError(s.to_owned()));
+            return Err(TemplateError::NoPath(s.to_owned()));
         }
         let takes_rest = text.ends_with("/*");
         let path = if takes_rest { &text[..text.len() - 2] } else { text };
-        let segments = path.split('/').skip(1).map(|p| (!is_parameter(p)).then(|| p.to_owned())).collect();
+        let parts: Option<Vec<Part>> = path.split('/').skip(1).map(part).collect();
+        let parts = parts.ok_or_else(|| TemplateError::TwoParameters(s.to_owned()))?;
+        if parts.iter().filter(|p| **p == Part::Many).count() > 1 {
+            return Err(TemplateError::ManyTwice(s.to_owned()));
+        }
         let method = (!method.is_empty()).then(|| method.to_ascii_uppercase());
-        Ok(Self { method, text: text.to_owned(), segments, takes_rest })
+        Ok(Self { method, text: text.to_owned(), parts, takes_rest })
     }
 }
 
-fn is_parameter(segment: &str) -> bool {
-    (segment.starts_with('{') && segment.ends_with('}')) || segment.starts_with(':')
+/// `None` for two parameters at once.
+fn part(segment: &str) -> Option<Part> {
+    let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')).filter(|s| !s.contains(['{', '}']));
+    Some(match (segment, inner) {
+        ("**", _) => Part::Many,
+        (_, Some(inner)) if inner.ends_with("=**") => Part::Many,
+        (_, Some(inner)) => Part::Parameter { is_split: inner.ends_with("=*") },
+        ("*", _) => Part::Parameter { is_split: false },
+        _ if segment.starts_with(':') => Part::Parameter { is_split: false },
+        _ => {
+            let (open, close) = match (segment.find('{'), segment.rfind('}'), segment.find('*')) {
+                (Some(open), Some(close), _) if open < close => (open, close),
+                (_, _, Some(star)) => (star, star),
+                _ => return Some(Part::Word(segment.to_owned())),
+            };
+            let (before, within, after) = (&segment[..open], &segment[open..=close], &segment[close + 1..]);
+            let is_one = within == "*" || !within[1..within.len() - 1].contains(['{', '}']);
+            if !is_one || before.contains('*') || after.contains('*') {
+                return None;
+            }
+            Part::Within(before.to_owned(), after.to_owned())
+        }
+    })
 }
 
 impl Template {
-    fn matches(&self, method: &[u8], path: &[u8]) -> bool {
-        let mut parts = path.split(|&b| b == b'/').skip(1);
-        let fits = self.segments.iter().all(|want| match (parts.next(), want) {
-            (Some(part), Some(word)) => part == word.as_bytes(),
-            (Some(part), None) => !part.is_empty(),
-            (None, _) => false,
-        });
-        fits && (self.takes_rest || parts.next().is_none())
-            && self.method.as_ref().is_none_or(|m| m.as_bytes().eq_ignore_ascii_case(method))
+    /// How specific it is: words, then words with a parameter, then segments.
+    fn rank(&self) -> impl Ord + use<> {
+        let count = |is: fn(&Part) -> bool| self.parts.iter().filter(|p| is(p)).count();
+        let words = count(|p| matches!(p, Part::Word(_)));
+        let within = count(|p| matches!(p, Part::Within(..)));
+        let takes_any = self.takes_rest || self.parts.contains(&Part::Many);
+        Reverse((words, within, self.parts.len(), !takes_any, self.method.is_some()))
+    }
+
+    /// Whether the learner has to be told which words stay.
+    fn pins(&self) -> bool {
+        let is_pin = !self.takes_rest && self.parts.iter().all(|p| matches!(p, Part::Word(_)));
+        is_pin || self.parts.contains(&Part::Parameter { is_split: true })
+    }
+
+    /// Appends the name with words in it that may not be folded.
+    fn write_pinned(&self, path: &[u8], out: &mut Vec<u8>) {
+        let last_word = self.parts.iter().rposition(|p| matches!(p, Part::Word(w) if !w.is_empty()));
+        let mut segments = path.split(|&b| b == b'/').skip(1);
+        for (i, (part, text)) in self.parts.iter().zip(self.text.split('/').skip(1)).enumerate() {
+            out.push(b'/');
+            let segment = segments.next().unwrap_or_default();
+            match part {
+                Part::Parameter { is_split: true } => write_word(segment, out),
+                Part::Word(word) if Some(i) == last_word => pin(word.as_bytes(), out),
+                _ => out.extend_from_slice(text.as_bytes()),
+            }
+        }
+        if self.takes_rest {
+            out.extend_from_slice(b"/*");
+        }
     }
 }
 
-/// All configured templates, the most specific first: more words, then more segments, then the order given.
+/// Appends a segment as it is where it is a word; else what its form says.
+fn write_word(segment: &[u8], out: &mut Vec<u8>) {
+    let mut shape = Vec::with_capacity(segment.len() + 1);
+    write_shape(&[b"/", segment].concat(), &mut shape);
+    let shape = shape.get(1..).unwrap_or_default();
+    if shape == segment { pin(segment, out) } else { out.extend_from_slice(shape) }
+}
+
+fn pin(word: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(PINNED.as_bytes());
+    out.extend_from_slice(word);
+    out.push(b'}');
+}
+
+/// What a segment is called that may not be folded; `None` for all others.
+pub(super) fn pinned(segment: &str) -> Option<&str> {
+    segment.strip_prefix(PINNED).and_then(|s| s.strip_suffix('}'))
+}
+
+/// All configured templates. The most specific wins: more words, then more segments, then the order given.
 #[derive(Debug, Clone, Default)]
 pub struct Templates {
+    /// By rank.
     templates: Vec<Template>,
+    trie: Trie,
 }
 
 impl Templates {
     /// Orders templates by how specific they are.
     pub fn new(mut templates: Vec<Template>) -> Self {
-        templates.sort_by_key(|t| {
-            let words = t.segments.iter().flatten().count();
-            Reverse((words, t.segments.len(), !t.takes_rest, t.method.is_some()))
-        });
-        Self { templates }
+        templates.sort_by_cached_key(Template::rank);
+        let trie = Trie::new(&templates);
+        Self { templates, trie }
     }
 
-    /// The name of the route that a path belongs to. Cost: linear in the number of templates.
+    /// The template that a path belongs to, as it was written.
     pub fn find(&self, method: &[u8], path: &[u8]) -> Option<&str> {
-        self.templates.iter().find(|t| t.matches(method, path)).map(|t| t.text.as_str())
+        self.of(method, path).map(|t| t.text.as_str())
+    }
+
+    /// Appends the route that a path belongs to, if there is one: the template, where words that are told apart are put in,
+    /// and pinned for the learner.
+    pub(super) fn write(&self, method: &[u8], path: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(template) = self.of(method, path) else { return false };
+        if template.pins() {
+            template.write_pinned(path, out);
+        } else {
+            out.extend_from_slice(template.text.as_bytes());
+        }
+        true
     }
 
     /// Whether none is configured.
     pub fn is_empty(&self) -> bool {
         self.templates.is_empty()
+    }
+
+    fn of(&self, method: &[u8], path: &[u8]) -> Option<&Template> {
+        self.trie.find(method, path).map(|rank| &self.templates[rank])
     }
 }
 
@@ -90,7 +212,18 @@ mod tests {
 
     #[test]
     fn the_most_specific_template_wins() {
-        let all = ["/users/{id}", "GET /users/me", "/users/{id}/posts", "/files/*", "/:any/x"];
+        let all = [
+            "/users/{id}",
+            "GET /users/me",
+            "/users/{id}/posts",
+            "/files/*",
+            "/:any/x",
+            "/files/**/thumb",
+            "/jobs/{id}:cancel",
+            "/app/*.js",
+            "/app/{file}",
+            "/reports/{name=*}",
+        ];
         let templates = Templates::new(all.iter().map(|t| t.parse().unwrap()).collect());
         for (method, path, want) in [
             ("GET", "/users/42", Some("/users/{id}")),
@@ -99,7 +232,15 @@ mod tests {
             ("GET", "/users/42/posts", Some("/users/{id}/posts")),
             ("GET", "/users/", None),
             ("GET", "/files/a/b/c", Some("/files/*")),
+            ("GET", "/files/a/b/thumb", Some("/files/**/thumb")),
+            ("GET", "/files/thumb", Some("/files/**/thumb")),
+            ("GET", "/files", None),
             ("GET", "/a/x", Some("/:any/x")),
+            ("GET", "/jobs/7:cancel", Some("/jobs/{id}:cancel")),
+            ("GET", "/jobs/:cancel", None),
+            ("GET", "/app/main.js", Some("/app/*.js")),
+            ("GET", "/app/main.css", Some("/app/{file}")),
+            ("GET", "/reports/daily", Some("/reports/{name=*}")),
             ("GET", "/", None),
         ] {
             assert_eq!(templates.find(method.as_bytes(), path.as_bytes()), want, "{method} {path}");
@@ -107,8 +248,38 @@ mod tests {
     }
 
     #[test]
-    fn a_template_needs_a_path() {
-        for text in ["", "GET", "users/{id}/", "G ET /x"] {
+    fn pins_and_splits_keep_their_words() {
+        let all = ["/users/me", "/reports/{name=*}/rows", "/users/{id}"];
+        let templates = Templates::new(all.iter().map(|t| t.parse().unwrap()).collect());
+        for (path, want) in [
+            ("/users/me", "/users/{=me}"),
+            ("/users/7", "/users/{id}"),
+            ("/reports/daily/rows", "/reports/{=daily}/{=rows}"),
+            ("/reports/7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f/rows", "/reports/{uuid}/{=rows}"),
+        ] {
+            let mut out = Vec::new();
+            assert!(templates.write(b"GET", path.as_bytes(), &mut out), "{path}");
+            assert_eq!(String::from_utf8_lossy(&out), want);
+        }
+    }
+
+    #[test]
+    fn a_thousand_templates_are_told_apart_like_one() {
+        let templates = (0..1_000).map(|i| format!("/v{}/r{i}/{{id}}/s{}", i % 3, i % 7).parse().unwrap()).collect();
+        let templates = Templates::new(templates);
+        for i in [0, 499, 999] {
+            let path = format!("/v{}/r{i}/x/s{}", i % 3, i % 7);
+            let want = format!("/v{}/r{i}/{{id}}/s{}", i % 3, i % 7);
+            assert_eq!(templates.find(b"GET", path.as_bytes()), Some(want.as_str()));
+        }
+        let deep = format!("/{}", "a/".repeat(5_000));
+        let templates = Templates::new(vec!["/**/x/{b}/y".parse().unwrap(), "/{a}/**".parse().unwrap()]);
+        assert_eq!(templates.find(b"GET", deep.as_bytes()), None, "more segments than a route has");
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        for text in ["", "GET", "users/{id}/", "G ET /x", "/**/a/**", "/{a}-{b}"] {
             assert!(text.parse::<Template>().is_err(), "{text}");
         }
     }

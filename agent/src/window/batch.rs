@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use pitot_model::{Consumer, Coverage, Evidence, Marks, Reason, Sketch, Status, Transaction};
 use std::hash::BuildHasher;
 
-use crate::enrich::{Number, Numbers, is_cut};
+use crate::enrich::{Number, Numbers, Tally, is_cut};
 
 /// A duration that is not known.
 pub(super) const UNKNOWN: u32 = u32::MAX;
@@ -87,6 +87,21 @@ impl Batch {
         self.coverage = Coverage::default();
         self.invalid = None;
         self.rejected.clear();
+    }
+
+    /// Every route of every service as it was read, with how often it came: what routes are learned from.
+    pub fn shapes(&self) -> Vec<(&str, &str, &str, Tally)> {
+        let mut tallies = vec![Tally::default(); self.routes.iter().count()];
+        for row in &self.rows {
+            let tally = &mut tallies[row.route as usize];
+            tally.count += 1;
+            tally.missing += u64::from([404, 405, 410].map(Status::code).contains(&row.status));
+        }
+        let names = self.routes.iter().map(|key| {
+            let (resource, method, shape) = split_route(key);
+            (self.resources.get(resource).map_or("", |key| split_resource(key).0), method, shape)
+        });
+        names.zip(tallies).map(|((service, method, shape), tally)| (service, method, shape, tally)).collect()
     }
 
     /// Forgets the transactions, and counts them as dropped.

@@ -18,7 +18,7 @@ use super::{Node, is_placeholder, words};
 use crate::budget;
 
 /// Points that make words values.
-pub(super) const THRESHOLD: i32 = 4;
+pub const THRESHOLD: i32 = 4;
 
 /// What speaks for values (points above zero) or for words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Clue {
 }
 
 /// What was found at a position.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finding {
     /// Different words there, and their transactions.
     pub words: usize,
