@@ -89,8 +89,8 @@ impl Call {
             _ => return None,
         };
         let path = &target[..end];
-        // Most paths end otherwise than all of these.
-        let is_known = matches!(path.last(), Some(b'l' | b'y' | b'n' | b'/'));
+        // Most paths end otherwise than all endpoints.
+        let is_known = matches!(path, [.., b'q', b'l'] | [.., b'r', b'y'] | [.., b's', b'o', b'n'] | [.., b'/']);
         if !is_known && limits.graphql_paths.is_empty() {
             return None;
         }
