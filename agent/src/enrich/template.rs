@@ -7,7 +7,7 @@
 //! | `users` | itself; a template without parameters is a pin | itself |
 //! | `{id}`, `:id`, `*` | one segment | as written |
 //! | `{name=*}` | one segment; words are told apart, whatever their number | the word |
-//! | `{id}.json`, `*.js`, `{id}:cancel` | one segment with this beginning and end | as written |
+//! | `{id}.json`, `*.js`, `z{z}-{x}.png` | one segment with this beginning and end | as written |
 //! | `**`, `{path=**}` | any number of segments; once in a template | as written |
 //! | `*` at the end | all that follows, one segment at least | as written |
 
@@ -57,9 +57,6 @@ pub enum TemplateError {
     /// Would fit a path in too many ways.
     #[error("route template `{0}` has `**` twice; leave one")]
     ManyTwice(String),
-    /// Two parameters between two slashes.
-    #[error("route template `{0}` has two parameters in one segment; write `*` or one parameter")]
-    TwoParameters(String),
 }
 
 impl std::str::FromStr for Template {
@@ -74,8 +71,7 @@ impl std::str::FromStr for Template {
         }
         let takes_rest = text.ends_with("/*");
         let path = if takes_rest { &text[..text.len() - 2] } else { text };
-        let parts: Option<Vec<Part>> = path.split('/').skip(1).map(part).collect();
-        let parts = parts.ok_or_else(|| TemplateError::TwoParameters(s.to_owned()))?;
+        let parts: Vec<Part> = path.split('/').skip(1).map(part).collect();
         if parts.iter().filter(|p| **p == Part::Many).count() > 1 {
             return Err(TemplateError::ManyTwice(s.to_owned()));
         }
@@ -84,29 +80,24 @@ impl std::str::FromStr for Template {
     }
 }
 
-/// `None` for two parameters at once.
-fn part(segment: &str) -> Option<Part> {
-    let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')).filter(|s| !s.contains(['{', '}']));
-    Some(match (segment, inner) {
-        ("**", _) => Part::Many,
-        (_, Some(inner)) if inner.ends_with("=**") => Part::Many,
-        (_, Some(inner)) => Part::Parameter { is_split: inner.ends_with("=*") },
-        ("*", _) => Part::Parameter { is_split: false },
-        _ if segment.starts_with(':') => Part::Parameter { is_split: false },
-        _ => {
-            let (open, close) = match (segment.find('{'), segment.rfind('}'), segment.find('*')) {
-                (Some(open), Some(close), _) if open < close => (open, close),
-                (_, _, Some(star)) => (star, star),
-                _ => return Some(Part::Word(segment.to_owned())),
-            };
-            let (before, within, after) = (&segment[..open], &segment[open..=close], &segment[close + 1..]);
-            let is_one = within == "*" || !within[1..within.len() - 1].contains(['{', '}']);
-            if !is_one || before.contains('*') || after.contains('*') {
-                return None;
-            }
-            Part::Within(before.to_owned(), after.to_owned())
-        }
-    })
+fn part(segment: &str) -> Part {
+    let inner = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
+    match inner {
+        _ if segment == "**" => return Part::Many,
+        Some(inner) if inner.ends_with("=**") => return Part::Many,
+        Some(inner) => return Part::Parameter { is_split: inner.ends_with("=*") },
+        None if segment.starts_with(':') || segment == "*" => return Part::Parameter { is_split: false },
+        None => {}
+    }
+    // Of several parameters in a segment, what is before the first and behind the last has to fit.
+    let ends = match (segment.find('{'), segment.rfind('}')) {
+        (Some(open), Some(close)) if open < close => Some((open, close)),
+        _ => segment.find('*').zip(segment.rfind('*')),
+    };
+    match ends {
+        Some((open, close)) => Part::Within(segment[..open].to_owned(), segment[close + 1..].to_owned()),
+        None => Part::Word(segment.to_owned()),
+    }
 }
 
 impl Template {
@@ -223,6 +214,8 @@ mod tests {
             "/app/*.js",
             "/app/{file}",
             "/reports/{name=*}",
+            "/compare/{base}...{head}",
+            "/tiles/z{z}-{x}.png",
         ];
         let templates = Templates::new(all.iter().map(|t| t.parse().unwrap()).collect());
         for (method, path, want) in [
@@ -241,6 +234,9 @@ mod tests {
             ("GET", "/app/main.js", Some("/app/*.js")),
             ("GET", "/app/main.css", Some("/app/{file}")),
             ("GET", "/reports/daily", Some("/reports/{name=*}")),
+            ("GET", "/compare/a...b", Some("/compare/{base}...{head}")),
+            ("GET", "/tiles/z3-9.png", Some("/tiles/z{z}-{x}.png")),
+            ("GET", "/tiles/3-9.png", None),
             ("GET", "/", None),
         ] {
             assert_eq!(templates.find(method.as_bytes(), path.as_bytes()), want, "{method} {path}");
@@ -279,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_refused() {
-        for text in ["", "GET", "users/{id}/", "G ET /x", "/**/a/**", "/{a}-{b}"] {
+        for text in ["", "GET", "users/{id}/", "G ET /x", "/**/a/**"] {
             assert!(text.parse::<Template>().is_err(), "{text}");
         }
     }
