@@ -35,10 +35,11 @@ pub use names::{ENTRIES, Entry, GROUPS, Names, PATTERNS};
 pub use proxies::{Proxies, Telling};
 use pseudonym::cut;
 pub(crate) use pseudonym::is_cut;
-pub use pseudonym::{Pseudonyms, SECRET_BYTES};
+pub use pseudonym::{Keys, KeysError, Pseudonyms, SECRET_BYTES};
 pub(crate) use rules::{BY_CHOICE, BY_USUAL, Wanted};
 pub use rules::{RULES, Rule, Rules, What};
 use secrets::Hidden;
+pub use secrets::{is_secret, names_secret};
 pub use shape::write_shape;
 pub use target::path_of;
 pub use template::{Template, TemplateError, Templates};
@@ -174,7 +175,7 @@ impl Enricher {
         };
         let mut transaction = Transaction {
             service: &self.service,
-            version: utf8(&record.version.raw[..record.version.raw.len().min(model_budget::NAME_BYTES)]),
+            version: harmless(record.version.raw),
             method,
             route: self.routes.name(route).0,
             consumer,
@@ -185,7 +186,7 @@ impl Enricher {
             request_bytes: record.request_bytes.unwrap_or(0),
             response_bytes: record.response_bytes.unwrap_or(0),
             direction: Direction::Inbound,
-            trace_id: utf8(record.trace_id.raw),
+            trace_id: harmless(record.trace_id.raw),
             timing,
             marks: Marks { redacted, ..marks::read(record.told.as_ref(), status, &timing) },
         };
@@ -220,18 +221,16 @@ impl Enricher {
             self.service.push_str(service);
             return;
         }
-        let (named, host) = (record.service.decode(&mut self.scratch), record.host.raw);
-        // Credentials stand before a host.
-        let host = memchr::memrchr(b'@', host).map_or(host, |at| &host[at + 1..]);
-        if !named.is_empty() {
-            self.service.push_str(&self.settings.pseudonyms.name(named, consumer::kind(named, Evidence::Name)));
-        } else if let Ok(host) = std::str::from_utf8(address(host))
-            && !host.is_empty()
-        {
-            self.service.push_str(&cut(host.to_ascii_lowercase()));
-        } else {
-            self.service.push_str(&self.settings.default_service);
-        }
+        let (settings, named) = (&self.settings, record.service.decode(&mut self.scratch));
+        let (tag, source) = if named.is_empty() { (TAG_HOST, record.host.raw) } else { (TAG_SERVICE, named) };
+        // Names are made once: they are looked through for secrets.
+        let number = self.services.number(tag, source, |source| {
+            let kind = consumer::kind(source, Evidence::Name);
+            let name =
+                if tag == TAG_SERVICE { Some(settings.pseudonyms.name(source, kind)) } else { host_name(source) };
+            (name.unwrap_or_else(|| settings.default_service.clone()), ())
+        });
+        self.service.push_str(self.services.name(number).0);
     }
 
     /// The number of the consumer, and when the token expires that it was read from, if it was.
@@ -306,10 +305,22 @@ impl Enricher {
     }
 }
 
-/// Names that are no text are absent. Most logs have none at all.
+/// Tags of services that logs name, and of hosts, beyond those of directions.
+const TAG_SERVICE: u8 = 2;
+const TAG_HOST: u8 = 3;
+
+/// The service that a host stands for; `None` where it is no text, or a secret.
+fn host_name(sent: &[u8]) -> Option<String> {
+    // Credentials stand before a host.
+    let host = address(memchr::memrchr(b'@', sent).map_or(sent, |at| &sent[at + 1..]));
+    let text = std::str::from_utf8(host).ok().filter(|host| !host.is_empty())?;
+    secrets::find_in_host(host).is_none().then(|| cut(text.to_ascii_lowercase()))
+}
+
+/// A version or a trace id, if it is a text without secrets, cut to what names may be long. Most logs have none at all.
 #[inline]
-fn utf8(raw: &[u8]) -> &str {
-    if raw.is_empty() { "" } else { std::str::from_utf8(raw).unwrap_or_default() }
+fn harmless(raw: &[u8]) -> &str {
+    if raw.is_empty() { "" } else { secrets::harmless(&raw[..raw.len().min(model_budget::NAME_BYTES)]) }
 }
 
 /// Whether a target stands for a request even where no method does: a path or an absolute URL.

@@ -22,7 +22,7 @@ pub use capturing::Captures;
 pub use daemon::{Daemon, Followed, Order, Shipped, StartError, run};
 pub use privileges::{PrivilegeError, drop_privileges, own_directory};
 pub use scan::{Input, Scan, ScanError, Scanned, scan};
-pub use secret::{SecretError, fresh_secret, load_secret};
+pub use secret::{SecretError, fresh_secret, load_file, load_secret};
 pub use source::{Piece, Pieces, SourceError, SourceSpec};
 pub use syslog::{Listen, ListenError, SyslogError, SyslogSpec};
 

@@ -12,9 +12,9 @@ use super::{
     Enricher, Number, Numbers,
     bots::Class,
     consumer::{self, Identity, address},
-    cut, graphql, is_there, marks, method, path_of,
+    cut, graphql, harmless, is_there, marks, method, path_of,
     rules::BY_USUAL,
-    secrets, utf8,
+    secrets,
     who::{ADDRESS_TAG, Found, RULE_TAG, Seen, by_rules, tag, tell},
     write_shape,
 };
@@ -61,7 +61,7 @@ impl Enricher {
         };
         let mut transaction = Transaction {
             service: self.services.name(service).0,
-            version: utf8(&exchange.version[..exchange.version.len().min(budget::NAME_BYTES)]),
+            version: harmless(exchange.version),
             method,
             route: self.routes.name(route).0,
             consumer,
@@ -72,7 +72,7 @@ impl Enricher {
             request_bytes: exchange.request_bytes,
             response_bytes: exchange.response_bytes,
             direction,
-            trace_id: utf8(exchange.trace_id),
+            trace_id: harmless(exchange.trace_id),
             timing,
             marks: Marks {
                 redacted,
@@ -186,7 +186,7 @@ fn status(exchange: &Exchange<'_>) -> Status {
 }
 
 /// What may be shown of a `Host` that was sent: a name or an address, and its port. Credentials before it are left out;
-/// what somebody put there to be seen is `None`.
+/// what somebody put there to be seen is `None`, and so is what looks like a key.
 pub fn shown_host(sent: &[u8]) -> Option<&[u8]> {
     let first = sent.split(|b| b", ".contains(b)).next()?;
     let shown = memchr::memrchr(b'@', first).map_or(first, |at| &first[at + 1..]);
@@ -196,7 +196,7 @@ pub fn shown_host(sent: &[u8]) -> Option<&[u8]> {
         None => &shown[host.len()..],
     };
     let is_port = port.is_empty() || port.strip_prefix(b":").is_some_and(|p| p.iter().all(u8::is_ascii_digit));
-    (is_port && is_host(host)).then_some(shown)
+    (is_port && is_host(host) && secrets::find_in_host(host).is_none()).then_some(shown)
 }
 
 /// Whether it is a name or an address.
@@ -320,6 +320,8 @@ mod tests {
             ("jane:secret", None),
             ("jane:secret:", None),
             ("h.example:secret@", None),
+            ("AKIAIOSFODNN7EXAMPLE.h.example", None),
+            ("4111111111111111", None),
             ("[::1]secret", None),
             ("[::1", None),
             (";secret=1?x=y", None),

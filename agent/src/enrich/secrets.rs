@@ -92,6 +92,38 @@ pub(crate) fn find(text: &[u8]) -> Option<MarkKind> {
     found(text, random::SHORTEST)
 }
 
+/// The rule that finds a secret in a name of a consumer or a service. E-mail addresses are names, and so are hashes and
+/// whatever is not long.
+pub(crate) fn find_in_name(name: &[u8]) -> Option<MarkKind> {
+    found(name, LONG_TOKEN).filter(|&kind| kind != MarkKind::RedactedEmail)
+}
+
+/// Whether a word of a line that could not be read is a secret; of so many characters on it may be a token.
+pub(super) fn find_in_line(word: &[u8], token_bytes: usize) -> bool {
+    found(word, token_bytes).is_some()
+}
+
+/// Whether a card number stands in a line.
+pub(super) fn holds_card(line: &[u8]) -> bool {
+    card::holds_one(line)
+}
+
+/// Whether a name, such as that of a header, a parameter or a key of JSON, is one of a secret.
+pub fn names_secret(name: &[u8]) -> bool {
+    form::is_name_of_secrets(name)
+}
+
+/// Whether a text holds a secret.
+pub fn is_secret(text: &[u8]) -> bool {
+    find(text).is_some()
+}
+
+/// A text without secrets; else nothing, and so where it is no text. Hashes are none.
+pub(super) fn harmless(raw: &[u8]) -> &str {
+    let is_id = raw.iter().all(|b| b.is_ascii_hexdigit() || b"-.".contains(b)) && !card::holds_one(raw);
+    if is_id || found(raw, LONG_TOKEN).is_none() { std::str::from_utf8(raw).unwrap_or_default() } else { "" }
+}
+
 /// The rule that finds a secret in a host name. Labels of hosts may be hashes, so that these are no tokens.
 pub(crate) fn find_in_host(host: &[u8]) -> Option<MarkKind> {
     let is_mixed = host.iter().any(u8::is_ascii_uppercase) && host.iter().any(u8::is_ascii_lowercase);

@@ -156,13 +156,14 @@ fn assigns(text: &[u8]) -> bool {
     })
 }
 
-fn is_name_of_secrets(name: &[u8]) -> bool {
+/// Whether a parameter or a header of this name holds a secret.
+pub(super) fn is_name_of_secrets(name: &[u8]) -> bool {
     let lower = name.to_ascii_lowercase();
     NAMES.iter().any(|part| lower.ends_with(part)) || SHORT_NAMES.contains(&lower.as_slice())
 }
 
 /// How names of secrets end.
-const NAMES: [&[u8]; 13] = [
+const NAMES: [&[u8]; 18] = [
     b"password",
     b"passwd",
     b"pwd",
@@ -176,6 +177,11 @@ const NAMES: [&[u8]; 13] = [
     b"signature",
     b"credential",
     b"sessionid",
+    b"authorization",
+    b"cookie",
+    b"-key",
+    b"_key",
+    b"passphrase",
 ];
 
 const SHORT_NAMES: [&[u8]; 8] = [b"sig", b"key", b"pass", b"auth", b"sid", b"jwt", b"pin", b"otp"];
