@@ -223,6 +223,15 @@ pub(crate) struct Agent {
     /// End once all files were read to their ends and the collector took everything
     #[arg(long)]
     pub(crate) once: bool,
+    /// Read as configured, files from their start, and print what would be shipped; nothing is sent and no state is written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// With --dry-run: how long to read at most; 10s by default
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "dry_run")]
+    pub(crate) duration: Option<Duration>,
+    /// With --dry-run: as JSON, one report on each line, then what was replaced
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
     /// Name of this agent; the host name by default
     #[arg(long, value_name = "NAME", env = "PITOT_AGENT")]
     pub(crate) name: Option<String>,

@@ -25,16 +25,22 @@ use tracing::{error, info, warn};
 use super::{
     config::{self, AgentCapture, AgentFile, AgentSource, AgentSyslog},
     control::{Control, Kind},
-    live, runtime, sources,
+    dry_run, live, pseudonyms, runtime, sources,
 };
 use crate::cli;
 
 /// How long a stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a dry run reads.
+const DRY_RUN: Duration = Duration::from_secs(10);
+
 pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
     let file = configuration(args)?;
     runtime::log_to_stderr();
+    if args.dry_run {
+        return dry_run(args, &file);
+    }
     let daemon = daemon(args, &file, None)?;
     let clients = clients(&file)?;
     let captures = captures(&file, &daemon)?;
@@ -45,6 +51,18 @@ pub(crate) fn run(args: &cli::Agent) -> anyhow::Result<ExitCode> {
         Some(failure) => bail!("{failure}"),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Reads as the configuration says, files from their start, and shows what would leave.
+fn dry_run(args: &cli::Agent, file: &AgentFile) -> anyhow::Result<ExitCode> {
+    let mut daemon = daemon(args, file, None)?;
+    daemon.spool.directory = None;
+    daemon.ends_when_read = file.syslog.is_empty() && file.capture.is_empty();
+    for followed in &mut daemon.files {
+        followed.from_start = true;
+    }
+    let captures = captures(file, &daemon)?;
+    dry_run::run(daemon, captures, args.duration.unwrap_or(DRY_RUN), args.json)
 }
 
 /// The file, with what stands on the command line, checked.
@@ -101,6 +119,20 @@ async fn serve(
                 // One that ends by itself needs no telling.
                 let _ = orders.send(Order::Stop).await;
             }
+            () = pseudonyms::wait(&now.1.settings.pseudonyms), if !is_stopping => {
+                let next = pseudonyms::changed(&now.1);
+                let taken = tokio::select! {
+                    shipped = &mut running => return Ok(shipped?),
+                    taken = take(&now.0, next, &orders) => taken,
+                };
+                match taken {
+                    Ok(daemon) => {
+                        info!("from now on pseudonyms are by another secret");
+                        now.1 = daemon;
+                    }
+                    Err(error) => error!(error = format!("{error:#}"), "pseudonyms keep the secret of before; trying again"),
+                }
+            }
             () = hangups.next() => {
                 let taken = tokio::select! {
                     shipped = &mut running => return Ok(shipped?),
@@ -130,12 +162,18 @@ async fn reload(
         bail!("captures cannot change while the agent runs, since it gave up the privilege to open others; restart it");
     }
     let daemon = daemon(args, &file, Some((before, daemon_before)))?;
-    let clients = clients(&file)?;
+    let daemon = take(&file, daemon, orders).await?;
+    Ok((file, daemon))
+}
+
+/// Has the daemon take another configuration, whole or not at all.
+async fn take(file: &AgentFile, daemon: Daemon, orders: &mpsc::Sender<Order>) -> anyhow::Result<Daemon> {
+    let clients = clients(file)?;
     let (answer, answered) = oneshot::channel();
     let order = Order::Reload(Box::new(daemon.clone()), clients, answer);
     orders.send(order).await.ok().context("the agent is stopping")?;
     answered.await.context("the agent is stopping")?.map_err(anyhow::Error::msg)?;
-    Ok((file, daemon))
+    Ok(daemon)
 }
 
 fn clients(file: &AgentFile) -> anyhow::Result<Vec<Client>> {
@@ -176,8 +214,10 @@ fn captures(file: &AgentFile, daemon: &Daemon) -> anyhow::Result<Option<Captures
     let specs: Vec<_> = specs.collect();
     let user = (!file.user.is_empty()).then_some(file.user.as_str());
     let files: Vec<_> = file.source.iter().map(|s| s.path.as_path()).collect();
-    for directory in daemon.spool.directory.iter().map(PathBuf::as_path).chain([state(file).join("run").as_path()]) {
-        own_directory(directory, user, !files.is_empty())
+    // A dry run keeps nothing.
+    let kept = daemon.spool.directory.iter().flat_map(|spool| [spool.clone(), state(file).join("run")]);
+    for directory in kept {
+        own_directory(&directory, user, !files.is_empty())
             .with_context(|| format!("cannot make `{}` for the spool", directory.display()))?;
     }
     let (live, privileges) = live::open(&specs, user, &files)?;
@@ -227,14 +267,21 @@ fn servers(url: &str) -> Vec<SocketAddr> {
 fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daemon)>) -> anyhow::Result<Daemon> {
     let state = state(file);
     let name = if file.name.is_empty() { host_name() } else { file.name.clone() };
+    let pseudonyms = pseudonyms::load(file, &state, args.dry_run, before)?;
     let follow = |s: &AgentSource| {
         let consumer = (!s.consumer.is_empty()).then(|| s.consumer.clone());
         let from_start = s.from_start || args.since.is_some();
         Ok(Followed { path: s.path.clone(), format: s.format()?, consumer, from_start })
     };
-    let named = |f: &AgentFile| (f.service.clone(), f.routes.clone(), f.described.clone(), f.state.clone(), f.consumer_header.clone());
+    let named = |f: &AgentFile| {
+        (f.service.clone(), f.routes.clone(), f.described.clone(), f.state.clone(), f.consumer_header.clone())
+    };
     let settings = match before {
-        Some((file_before, daemon)) if named(file_before) == named(file) => daemon.settings.clone(),
+        Some((file_before, daemon))
+            if named(file_before) == named(file) && daemon.settings.pseudonyms.is_same(&pseudonyms) =>
+        {
+            daemon.settings.clone()
+        }
         _ => Arc::new(Settings {
             default_service: if file.service.is_empty() {
                 sources::DEFAULT_SERVICE.to_owned()
@@ -243,7 +290,7 @@ fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daem
             },
             service: None,
             templates: sources::templates(&[&file.routes[..], &file.described].concat())?,
-            pseudonyms: sources::pseudonyms(&state)?,
+            pseudonyms,
             consumers: Arc::new(Consumers::led_by(&file.consumer_header)),
         }),
     };

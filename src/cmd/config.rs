@@ -2,6 +2,7 @@
 
 mod access;
 mod delivery;
+mod leaks;
 pub(crate) mod openapi;
 mod syslog;
 
@@ -45,6 +46,7 @@ pub(crate) struct AgentFile {
     pub(crate) collector_cert: PathBuf,
     pub(crate) collector_key: PathBuf,
     pub(crate) state: PathBuf,
+    pub(crate) secret_file: PathBuf,
     #[serde(with = "pitot_collector::duration_text")]
     pub(crate) window: Duration,
     #[serde(with = "pitot_collector::duration_text")]
@@ -118,6 +120,7 @@ impl Default for AgentFile {
             collector_cert: PathBuf::new(),
             collector_key: PathBuf::new(),
             state: PathBuf::new(),
+            secret_file: PathBuf::new(),
             window: Duration::from_secs(10),
             ship_every: Duration::from_secs(1),
             service: String::new(),
@@ -157,8 +160,10 @@ impl AgentFile {
             problems.push(format!("routes: {error}"));
         }
         problems.extend(openapi::problems(&self.openapi));
+        problems.extend(leaks::of_header("consumer_header", &self.consumer_header));
         for (i, source) in self.source.iter().enumerate() {
             let key = format!("source {} (`{}`)", i + 1, source.path.display());
+            problems.extend(leaks::of_header(&format!("{key}: consumer"), &source.consumer));
             if source.path.is_dir() {
                 problems.push(format!("{key}: it is a directory; name the log files in it"));
             }

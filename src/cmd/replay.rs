@@ -9,7 +9,7 @@ mod wire;
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use pitot_agent::{
-    enrich::{Enricher, Settings, shown_host},
+    enrich::{Enricher, Settings, is_secret, shown_host},
     io::{CaptureFile, Input, Live, Pieces},
     log::{Record, Text},
     packets::{Options, Packets},
@@ -181,6 +181,9 @@ fn tell(head: &str, coverage: &Coverage) {
     }
 }
 
+/// Bytes of the longest method that is shown as it is (`UPDATEREDIRECTREF` has 17).
+const METHOD_BYTES: usize = 17;
+
 struct Printer {
     raw: bool,
     json: bool,
@@ -229,7 +232,12 @@ impl Printer {
         if self.raw {
             put("client", self.text(record.client));
         }
-        put("method", transaction.map_or(Value::Null, |_| self.text(record.method)));
+        // Clients may write anything there.
+        let is_word = |b: &u8| b.is_ascii_alphabetic() || b"-_".contains(b);
+        let is_method = record.method.raw.len() <= METHOD_BYTES && record.method.raw.iter().all(is_word);
+        let is_shown = self.raw || is_method && !is_secret(record.method.raw);
+        let method = |t: &Transaction<'_>| if is_shown { self.text(record.method) } else { t.method.into() };
+        put("method", transaction.map_or(Value::Null, method));
         let host = if self.raw { Some(record.host.raw) } else { shown_host(record.host.raw) };
         put("host", self.text(Text { raw: host.unwrap_or_default(), ..record.host }));
         // Ids and secrets in paths are kept nowhere: without --raw the path is its route.
