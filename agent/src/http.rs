@@ -19,6 +19,7 @@ mod limits;
 mod looks;
 mod one;
 mod pairing;
+mod proxy_protocol;
 mod reader;
 mod request;
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl Consumers {
         Self { rules: Rules::led_by(header), ..Self::default() }
     }
 
+    /// With these.
+    pub fn new(rules: Rules, names: Names, proxies: Proxies) -> Self {
+        Self { rules, names, proxies, excluded: Vec::new() }
+    }
+
     /// The same without the transactions of these groups.
     #[must_use]
     pub fn without(mut self, groups: &[String]) -> Self {

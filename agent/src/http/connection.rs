@@ -10,9 +10,12 @@ use pitot_model::{Reason, Timestamp};
 use super::{
     Sink,
     one::{One, Turn},
-    two,
+    proxy_protocol, two,
 };
-use crate::tcp::{Application, Chunk, Close, End, Gap, Peers, Taken, Way};
+use crate::{
+    decode::Endpoint,
+    tcp::{Application, Chunk, Close, End, Gap, Peers, Taken, Way},
+};
 
 /// One connection.
 pub struct Connection<S: ?Sized = dyn Sink> {
@@ -44,6 +47,9 @@ impl<S: Sink + ?Sized> Application for Connection<S> {
     fn chunk(&mut self, peers: &Peers, way: Way, chunk: &Chunk<'_>, sink: &mut S) -> Taken {
         if let State::New = self.state {
             self.state = State::One(Box::default());
+            if let Some((client, used)) = proxy_protocol::read(chunk.bytes).filter(|_| chunk.offset == 0) {
+                return self.behind_proxy(peers, way, chunk, client, used, sink);
+            }
         }
         match &mut self.state {
             State::One(one) => match one.chunk(peers, way, chunk, sink) {
@@ -120,22 +126,44 @@ impl<S: Sink + ?Sized> Application for Connection<S> {
 }
 
 impl<S: Sink + ?Sized> Connection<S> {
+    /// A proxy told of its client before the first byte of HTTP. Only one that is trusted is believed.
+    #[cold]
+    fn behind_proxy(
+        &mut self,
+        peers: &Peers,
+        way: Way,
+        chunk: &Chunk<'_>,
+        client: Option<Endpoint>,
+        used: usize,
+        sink: &mut S,
+    ) -> Taken {
+        let proxy = if way == Way::Forth { peers.opener } else { peers.other };
+        if let State::One(one) = &mut self.state
+            && sink.limits().consumers().proxies.trusts(proxy.ip)
+        {
+            one.behind = client.map(Box::new);
+        }
+        let rest = Chunk { offset: chunk.offset + used as u64, bytes: &chunk.bytes[used..], may_wait: false, ..*chunk };
+        if rest.bytes.is_empty() { Taken::All } else { self.chunk(peers, way, &rest, sink) }
+    }
+
     /// Another protocol begins in this chunk.
     fn turn(&mut self, peers: &Peers, way: Way, chunk: &Chunk<'_>, turn: Turn, sink: &mut S) {
+        let behind = if let State::One(one) = &self.state { one.behind.as_deref().copied() } else { None };
         let (client, mut session, kept, used) = match turn {
             Turn::Two(client, kept, used) => {
                 if let State::One(one) = &mut self.state {
                     one.close(peers, sink);
                 }
                 let (asks, answers) = ends(peers, client);
-                (client, two::Session::new(asks, answers), kept, used)
+                (client, two::Session::new(behind.unwrap_or(asks), answers), kept, used)
             }
             Turn::Upgraded(client, request, used) => {
                 if let State::One(one) = &mut self.state {
                     one.close(peers, sink);
                 }
                 let (asks, answers) = ends(peers, client);
-                (client, two::Session::upgraded(asks, answers, request), Vec::new(), used)
+                (client, two::Session::upgraded(behind.unwrap_or(asks), answers, request), Vec::new(), used)
             }
             Turn::Stay | Turn::Wait => return,
             Turn::Tls | Turn::Foreign => {
@@ -160,7 +188,7 @@ impl<S: Sink + ?Sized> Connection<S> {
     }
 }
 
-fn ends(peers: &Peers, client: Way) -> (crate::decode::Endpoint, crate::decode::Endpoint) {
+fn ends(peers: &Peers, client: Way) -> (Endpoint, Endpoint) {
     match client {
         Way::Forth => (peers.opener, peers.other),
         Way::Back => (peers.other, peers.opener),

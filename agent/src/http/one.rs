@@ -23,7 +23,10 @@ use super::{
     reader::{Begin, Reader, Reading},
     request::Request,
 };
-use crate::tcp::{Chunk, End, Peers, Way};
+use crate::{
+    decode::Endpoint,
+    tcp::{Chunk, End, Peers, Way},
+};
 
 /// Segments of either side in which nothing was recognised, after which a connection is none of HTTP: both sides sent so
 /// many (SOCKS takes three each before HTTP begins), or one alone so many more (it may be a long body).
@@ -44,6 +47,8 @@ pub(super) struct One {
     has_client_left: bool,
     /// Whether the first bytes of a stream are missing, which a head may have been in if this is HTTP.
     has_lost_start: bool,
+    /// The client behind the proxy that opened the connection, where a trusted one said so.
+    pub(super) behind: Option<Box<Endpoint>>,
 }
 
 /// What becomes of the connection.
@@ -187,9 +192,10 @@ impl One {
     }
 
     fn ends(&self, peers: &Peers) -> Ends {
+        let behind = self.behind.as_deref().copied();
         match self.client() {
-            Way::Forth => Ends { client: peers.opener, server: peers.other },
-            Way::Back => Ends { client: peers.other, server: peers.opener },
+            Way::Forth => Ends { client: behind.unwrap_or(peers.opener), server: peers.other },
+            Way::Back => Ends { client: behind.unwrap_or(peers.other), server: peers.opener },
         }
     }
 
