@@ -280,7 +280,7 @@ pub(crate) struct Query {
     /// What to ask for
     #[arg(long, value_enum, default_value_t = What::Anomalies)]
     pub(crate) what: What,
-    /// Rows of a table, lines of a series: none, service, route, consumer, version, status or method
+    /// Rows of a table, lines of a series: none, service, route, consumer, group, version, status or method
     #[arg(long, value_parser = group_by, default_value = "service")]
     pub(crate) by: GroupBy,
     /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h, 7d); tables and series
@@ -473,5 +473,5 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 fn group_by(text: &str) -> Result<GroupBy, String> {
     serde_json::from_value(serde_json::Value::from(text))
-        .map_err(|_| "use none, service, route, consumer, version, status or method".to_owned())
+        .map_err(|_| "use none, service, route, consumer, group, version, status or method".to_owned())
 }

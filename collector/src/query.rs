@@ -149,7 +149,7 @@ fn limit(asked: Option<usize>, default: usize) -> Result<usize, QueryError> {
 fn needs(by: GroupBy) -> (bool, bool) {
     match by {
         GroupBy::Route | GroupBy::Method => (true, false),
-        GroupBy::Consumer => (false, true),
+        GroupBy::Consumer | GroupBy::Group => (false, true),
         GroupBy::None | GroupBy::Service | GroupBy::Version | GroupBy::Status => (false, false),
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use pitot_agent::{
-    enrich::{Consumers, Settings},
+    enrich::Settings,
     http,
     io::{Captures, Daemon, Followed, LiveSpec, Order, Shipped, own_directory},
     packets::{Local, Options},
@@ -273,12 +273,14 @@ fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daem
         let from_start = s.from_start || args.since.is_some();
         Ok(Followed { path: s.path.clone(), format: s.format()?, consumer, from_start })
     };
-    let named = |f: &AgentFile| {
-        (f.service.clone(), f.routes.clone(), f.described.clone(), f.state.clone(), f.consumer_header.clone())
-    };
+    let named = |f: &AgentFile| (f.service.clone(), f.routes.clone(), f.described.clone(), f.state.clone());
+    // Read anew, since the file of names may be another one now.
+    let consumers = file.consumers().map_err(|problems| anyhow::anyhow!(problems.join("; ")))?;
     let settings = match before {
         Some((file_before, daemon))
-            if named(file_before) == named(file) && daemon.settings.pseudonyms.is_same(&pseudonyms) =>
+            if named(file_before) == named(file)
+                && *daemon.settings.consumers == consumers
+                && daemon.settings.pseudonyms.is_same(&pseudonyms) =>
         {
             daemon.settings.clone()
         }
@@ -291,7 +293,7 @@ fn daemon(args: &cli::Agent, file: &AgentFile, before: Option<(&AgentFile, &Daem
             service: None,
             templates: sources::templates(&[&file.routes[..], &file.described].concat())?,
             pseudonyms,
-            consumers: Arc::new(Consumers::led_by(&file.consumer_header)),
+            consumers: Arc::new(consumers),
         }),
     };
     Ok(Daemon {

@@ -1,6 +1,7 @@
 //! Configuration files of the daemons: defaults < file < environment and flags. Unknown keys are errors.
 
 mod access;
+mod consumers;
 mod delivery;
 mod leaks;
 pub(crate) mod openapi;
@@ -29,6 +30,7 @@ use pitot_collector::{
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
+    consumers::AgentConsumer,
     delivery::{AgentSpool, Collectors},
     syslog::AgentSyslog,
 };
@@ -62,9 +64,13 @@ pub(crate) struct AgentFile {
     pub(crate) user: String,
     pub(crate) consumer_header: String,
     pub(crate) graphql_paths: Vec<String>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) names: PathBuf,
+    pub(crate) exclude_groups: Vec<String>,
     #[serde(with = "pitot_collector::duration_text")]
     pub(crate) answer_within: Duration,
     pub(crate) spool: AgentSpool,
+    pub(crate) consumer: Vec<AgentConsumer>,
     pub(crate) source: Vec<AgentSource>,
     pub(crate) syslog: Vec<AgentSyslog>,
     pub(crate) capture: Vec<AgentCapture>,
@@ -131,8 +137,12 @@ impl Default for AgentFile {
             user: String::new(),
             consumer_header: String::new(),
             graphql_paths: Vec::new(),
+            trusted_proxies: Vec::new(),
+            names: PathBuf::new(),
+            exclude_groups: Vec::new(),
             answer_within: http::Limits::DEFAULT.answer_within,
             spool: AgentSpool::default(),
+            consumer: Vec::new(),
             source: Vec::new(),
             syslog: Vec::new(),
             capture: Vec::new(),
@@ -156,6 +166,7 @@ impl AgentFile {
         }
         problems.extend(self.access_problems());
         problems.extend(self.spool.problems());
+        problems.extend(self.consumers().err().unwrap_or_default());
         if let Err(error) = sources::templates(&self.routes) {
             problems.push(format!("routes: {error}"));
         }

@@ -17,7 +17,6 @@ use std::{
 use anyhow::Context as _;
 use pitot_agent::{
     enrich::Settings,
-    http,
     io::{Captures, Daemon, Followed, Live, LiveSpec, Order, Scan, Shipped, SourceSpec, scan},
     packets,
     parse::Wanted,
@@ -113,8 +112,7 @@ impl Door {
     /// The capture of the API at this port.
     fn into_captures(self, port: u16) -> Option<Captures> {
         let Self::Packets(live, _) = self else { return None };
-        let http = http::Limits { consumer_header: "x-consumer-username".to_owned(), ..http::Limits::default() };
-        let packets = packets::Options { ports: vec![port], http, ..packets::Options::default() };
+        let packets = packets::Options { ports: vec![port], ..packets::Options::default() };
         Some(Captures { live, packets })
     }
 }
@@ -208,7 +206,7 @@ fn settings() -> Arc<Settings> {
         templates: pitot_agent::enrich::Templates::default(),
         // The demo's names are made up.
         pseudonyms: pitot_agent::enrich::Pseudonyms::raw(),
-        consumers: Arc::default(),
+        consumers: Arc::new(pitot_agent::enrich::Consumers::led_by("x-consumer-username")),
     })
 }
 

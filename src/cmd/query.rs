@@ -135,7 +135,8 @@ pub(crate) fn key_text(key: &RowKey) -> String {
     let version = key.version.as_ref().map(|v| format!("version {v}"));
     let status = key.status.map(|s| format!("status {s}"));
     let agent = key.agent.as_ref().map(|a| format!("agent {a}"));
-    let parts = [key.service.clone(), version, route, key.consumer.clone(), status, agent];
+    let group = key.group.as_ref().map(|g| format!("group {}", if g.is_empty() { "(none)" } else { g }));
+    let parts = [key.service.clone(), version, route, key.consumer.clone(), group, status, agent];
     let text = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join("  ");
     printable(if text.is_empty() { "(all)" } else { &text })
 }

@@ -194,6 +194,7 @@ fn label(key: &RowKey, by: GroupBy) -> String {
         GroupBy::Service => text(&key.service),
         GroupBy::Route => format!("{} {} {}", text(&key.service), text(&key.method), text(&key.route)),
         GroupBy::Consumer => text(&key.consumer),
+        GroupBy::Group => text(&key.group),
         GroupBy::Version => text(&key.version),
         GroupBy::Status => key.status.unwrap_or_default().to_string(),
         GroupBy::Method => text(&key.method),

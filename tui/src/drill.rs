@@ -287,6 +287,7 @@ fn merge(under: RowKey, over: &RowKey) -> RowKey {
         route: over.route.clone().or(under.route),
         consumer: over.consumer.clone().or(under.consumer),
         evidence: over.evidence.or(under.evidence),
+        group: over.group.clone().or(under.group),
         status: over.status.or(under.status),
         agent: over.agent.clone().or(under.agent),
     }

@@ -131,7 +131,7 @@ fn in_window(
         let part = match by {
             GroupBy::None | GroupBy::Service | GroupBy::Version => 0,
             GroupBy::Route | GroupBy::Method => cell.route,
-            GroupBy::Consumer => cell.consumer,
+            GroupBy::Consumer | GroupBy::Group => cell.consumer,
             GroupBy::Status => cell.status.as_wire(),
         };
         let group = match known.get(&part) {
@@ -168,6 +168,9 @@ fn key(by: GroupBy, names: &Names<'_>, cell: &Cell) -> RowKey {
         GroupBy::Consumer => {
             let consumer = &names.consumers[cell.consumer as usize];
             RowKey { consumer: Some(consumer.id.clone()), evidence: Some(consumer.evidence), ..RowKey::default() }
+        }
+        GroupBy::Group => {
+            RowKey { group: Some(names.consumers[cell.consumer as usize].group.clone()), ..RowKey::default() }
         }
         GroupBy::Status => RowKey { status: Some(cell.status), ..RowKey::default() },
     }

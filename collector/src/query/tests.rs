@@ -138,17 +138,19 @@ fn key_of(by: GroupBy, f: &Fact) -> RowKey {
         }
         GroupBy::Method => RowKey { method: Some(f.route.method.clone()), ..none },
         GroupBy::Consumer => RowKey { consumer: Some(f.consumer.clone()), evidence: Some(Evidence::Key), ..none },
+        GroupBy::Group => RowKey { group: Some(String::new()), ..none },
         GroupBy::Status => RowKey { status: Some(f.status), ..none },
     }
 }
 
-const BYS: [GroupBy; 7] = [
+const BYS: [GroupBy; 8] = [
     GroupBy::None,
     GroupBy::Service,
     GroupBy::Version,
     GroupBy::Route,
     GroupBy::Method,
     GroupBy::Consumer,
+    GroupBy::Group,
     GroupBy::Status,
 ];
 

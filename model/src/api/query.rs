@@ -111,6 +111,8 @@ pub enum GroupBy {
     Route,
     /// A row per consumer, over all services.
     Consumer,
+    /// A row per group of consumers, over all services.
+    Group,
     /// A row per service and version.
     Version,
     /// A row per status.
@@ -183,6 +185,9 @@ pub struct RowKey {
     /// How the consumer was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// Group of the consumer; empty for those in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,

@@ -280,7 +280,7 @@ prop_compose! {
         state in proptest::sample::select(State::ALL),
         start in -3i64..8,
     ) -> Anomaly {
-        let subject = RowKey { service, version, method, route, consumer, evidence, status, agent: None };
+        let subject = RowKey { service, version, method, route, consumer, evidence, status, ..RowKey::default() };
         Anomaly { kind, state, subject, ..anomaly("", start) }
     }
 }
