@@ -38,6 +38,7 @@ pub const FIELDS: &[Field] = &[
     Field::Instance,
     Field::Route,
     Field::Method,
+    Field::Api,
     Field::Consumer,
     Field::Evidence,
     Field::Group,

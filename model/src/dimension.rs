@@ -31,6 +31,35 @@ impl Route {
     pub fn new(method: impl Into<String>, template: impl Into<String>) -> Self {
         Self { method: method.into(), template: template.into() }
     }
+
+    /// The version of the API that the template tells: `v1`, `v2.1`, `v1beta1` or a date such as `2024-01-01`, as one of its
+    /// first three parts. `None` where there is none.
+    pub fn api_version(&self) -> Option<&str> {
+        self.template.split('/').skip(1).take(VERSION_WITHIN).find(|part| is_version(part))
+    }
+}
+
+/// Parts of a path among which a version of the API is looked for: `/apis/apps/v1/…` has it as its third.
+const VERSION_WITHIN: usize = 3;
+
+/// Characters of a version at most: what is longer is a name.
+const VERSION_CHARS: usize = 16;
+
+fn is_version(part: &str) -> bool {
+    let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    if part.len() > VERSION_CHARS {
+        return false;
+    }
+    if let Some(numbers) = part.strip_prefix(['v', 'V']) {
+        let stages = ["alpha", "beta", "rc"];
+        let numbers = stages
+            .iter()
+            .find_map(|s| numbers.split_once(s))
+            .map_or(numbers, |(before, after)| if after.is_empty() || is_number(after) { before } else { "" });
+        return numbers.split('.').all(is_number);
+    }
+    let date: Vec<&str> = part.split('-').collect();
+    matches!(date[..], [y, m, d] if y.len() == 4 && m.len() == 2 && d.len() == 2 && [y, m, d].into_iter().all(is_number))
 }
 
 impl fmt::Display for Route {
@@ -280,6 +309,25 @@ impl<'de> Deserialize<'de> for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_apis_stand_early_in_paths() {
+        for (template, want) in [
+            ("/v1/users/{int}", Some("v1")),
+            ("/api/v2.1/users", Some("v2.1")),
+            ("/apis/apps/v1beta1/deployments", Some("v1beta1")),
+            ("/2024-01-01/users", Some("2024-01-01")),
+            ("/v1", Some("v1")),
+            ("/a/b/c/v1", None),
+            ("/video/v/{slug}", None),
+            ("/v1alphabet", None),
+            ("/v1.", None),
+            ("/24-01-01/x", None),
+            ("(other)", None),
+        ] {
+            assert_eq!(Route::new("GET", template).api_version(), want, "{template}");
+        }
+    }
 
     #[test]
     fn statuses() {

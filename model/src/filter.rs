@@ -138,6 +138,8 @@ fields! {
     Route = "route" | "http.route", Name;
     /// Request method
     Method = "method" | "http.request.method", Name;
+    /// Version of the API, as the route tells: v1 in /v1/users
+    Api = "api" | "api.version", Name;
     /// Path of one transaction
     Path = "path" | "url.path", Name;
     /// Who calls

@@ -162,7 +162,7 @@ fn tile(store: &dyn Store, range: TimeRange, level: usize, finest: usize, pieces
 fn cube(expr: &Expr, by: GroupBy) -> Cube {
     let fields = expr.fields();
     let (routes, consumers) = needs(by);
-    let routes = routes || fields.iter().any(|f| matches!(f, Field::Route | Field::Method));
+    let routes = routes || fields.iter().any(|f| matches!(f, Field::Route | Field::Method | Field::Api));
     let consumers = consumers || fields.iter().any(|f| matches!(f, Field::Consumer | Field::Evidence | Field::Group));
     match (routes, consumers) {
         (true, true) => Cube::Full,
@@ -214,6 +214,7 @@ mod tests {
             ("consumer:a", GroupBy::Service, Cube::Consumers),
             ("evidence:key OR method:GET", GroupBy::None, Cube::Full),
             ("consumer:a", GroupBy::Route, Cube::Full),
+            ("api:v1 consumer:a", GroupBy::None, Cube::Full),
         ] {
             assert_eq!(cube(&parse(q).expect("parses"), by), want, "{q} {by:?}");
         }

@@ -35,8 +35,11 @@ impl Select {
     /// costs, and what it will cost to try the cells of the window, is taken from `steps`; `None` when they are used up.
     pub(super) fn new(expr: &Expr, names: &Names<'_>, n_cells: usize, steps: &mut u64) -> Option<Self> {
         let asks = expr.fields();
-        let routes =
-            if asks.iter().any(|f| matches!(f, Field::Route | Field::Method)) { &names.routes[..] } else { &[] };
+        let routes = if asks.iter().any(|f| matches!(f, Field::Route | Field::Method | Field::Api)) {
+            &names.routes[..]
+        } else {
+            &[]
+        };
         let parts = Parts {
             resource: Part { resource: Some(names.resource), ..Part::default() },
             routes: routes.iter().map(|route| Part::route(route)).collect(),
@@ -101,7 +104,7 @@ impl Parts<'_> {
                 };
                 match (&term.test, term.test.field()) {
                     (Test::Status(test), _) => Select::Status(*test),
-                    (_, Some(Field::Route | Field::Method)) => Select::Routes(each(&self.routes)?),
+                    (_, Some(Field::Route | Field::Method | Field::Api)) => Select::Routes(each(&self.routes)?),
                     (_, Some(Field::Consumer | Field::Evidence | Field::Group)) => {
                         Select::Consumers(each(&self.consumers)?)
                     }
@@ -168,6 +171,7 @@ impl Facts for Part<'_> {
             Field::Instance => resource(|r| &r.instance),
             Field::Route => [self.route.map(|r| r.template.as_str()), self.route.map(|_| self.shown.as_str())],
             Field::Method => [self.route.map(|r| r.method.as_str()), None],
+            Field::Api => [self.route.and_then(Route::api_version), None],
             Field::Consumer => [self.consumer.map(|c| c.id.as_str()), None],
             Field::Evidence => [self.consumer.map(|c| c.evidence).map(Evidence::name), None],
             Field::Group => [self.consumer.map(|c| c.group.as_str()), None],
@@ -187,13 +191,14 @@ mod tests {
 
     use super::*;
 
-    const TERMS: [&str; 12] = [
+    const TERMS: [&str; 13] = [
         "service:shop",
         "version:2",
         "instance:i*",
-        "route:/a",
+        "route:/v1/a",
         "route:\"POST /b\"",
         "method:get",
+        "api:v1",
         "consumer:ac*",
         "evidence:key",
         "status:5xx",
@@ -216,7 +221,7 @@ mod tests {
             let expr = parse(&q).expect("parses");
             let resource =
                 Resource { service: "shop".into(), version: version.to_string(), instance: "i1".into() };
-            let routes = [Route::new("GET", "/a"), Route::new("POST", "/b")];
+            let routes = [Route::new("GET", "/v1/a"), Route::new("POST", "/b")];
             let consumers = [Consumer::new("acme", Evidence::Key), Consumer::new("bob", Evidence::User)];
             let names = Names { resource: &resource, routes: routes.iter().collect(), consumers: &consumers };
             let select = Select::new(&expr, &names, 12, &mut 1_000_000).expect("steps are left");
