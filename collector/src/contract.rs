@@ -138,14 +138,6 @@ impl Documents {
         best
     }
 
-    /// Every operation that is marked as deprecated, with its document.
-    pub fn deprecated(&self) -> impl Iterator<Item = (&Described, usize)> {
-        let is_it = |d: &&Described, i: &usize| d.contract.operations[*i].is_deprecated;
-        self.all
-            .iter()
-            .flat_map(move |d| (0..d.contract.operations.len()).filter(move |i| is_it(&d, i)).map(move |i| (d, i)))
-    }
-
     /// Files that are named twice for the same service, which is a mistake.
     pub fn repeated(configs: &[DocumentConfig]) -> Option<&DocumentConfig> {
         let mut seen = HashSet::new();

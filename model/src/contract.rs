@@ -168,3 +168,12 @@ impl Contract {
 pub fn yaml(document: &serde_json::Value) -> Option<String> {
     serde_saphyr::to_string(document).ok()
 }
+
+/// The path of a route: GraphQL operations stand behind one (`/graphql/#query:GetUser`), and what else may, behind a blank.
+fn path_of(template: &str) -> &str {
+    let path = template.split(['#', ' ']).next().unwrap_or_default();
+    match path.strip_suffix('/') {
+        Some(before) if path.len() < template.len() && !before.is_empty() => before,
+        _ => path,
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use super::read::without_names;
+use super::{path_of, read::without_names};
 use crate::{Route, Status, Timestamp, budget};
 
 /// Methods with a key of their own in OpenAPI 3.1.
@@ -42,7 +42,7 @@ impl Inferred {
     pub fn new(title: &str, observed: &[Observed]) -> Self {
         let (mut paths, mut left_out) = (BTreeMap::<String, Path>::new(), 0);
         for (i, one) in observed.iter().enumerate() {
-            let template = one.route.template.split(['#', ' ']).next().unwrap_or_default();
+            let template = path_of(&one.route.template);
             if !template.starts_with('/') || i >= budget::CONTRACT_OPERATIONS {
                 left_out += 1;
                 continue;

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::Operation;
+use super::{Operation, path_of};
 
 /// Parts of the tree that one question may look at; beyond, what was not found is not there.
 const VISITS: usize = 100_000;
@@ -87,8 +87,7 @@ impl Paths {
 
     /// What a route is. A method of `_OTHER` is any, since it was not told.
     pub fn find(&self, method: &str, template: &str) -> Found {
-        // Operations of GraphQL stand behind the path that all of them are posted to, versions behind a blank.
-        let path = template.split(['#', ' ']).next().unwrap_or_default();
+        let path = path_of(template);
         if !path.starts_with('/') {
             return Found::Nothing;
         }

@@ -239,8 +239,8 @@ fn what_is_inferred_describes_all_that_was_seen() {
         observed("_OTHER /log", &[(200, 1)]),
         observed("GET /", &[(200, 1)]),
         observed("GET /r/{date}", &[]),
-        observed("POST /graphql#query:GetUser", &[(200, 1)]),
-        observed("POST /graphql#mutation:SetUser", &[(200, 1)]),
+        observed("POST /graphql/#query:GetUser", &[(200, 1)]),
+        observed("POST /graphql/#mutation:SetUser", &[(200, 1)]),
         observed("GET (other)", &[(200, 1)]),
         observed("OPTIONS *", &[(200, 1)]),
     ];
