@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Reload(Reload),
     /// Make a token for agents or people, and what the collector has to know of it
     Token(Token),
+    /// Print the pseudonym of a key, for a file of names of consumers
+    Pseudonym(Pseudonym),
     /// Play a small API under traffic with three incidents, and watch it
     Demo(Demo),
     /// Check configuration files, or print a sample of one
@@ -408,6 +410,22 @@ pub(crate) struct Token {
     /// What it is good for: ingest (to ship reports), read (to ask) or admin (everything); may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, default_value = "ingest")]
     pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pseudonym {
+    /// The key; without one, each line of standard input
+    #[arg(value_name = "KEY")]
+    pub(crate) credential: Option<String>,
+    /// It is a bearer token, or a claim of one
+    #[arg(long)]
+    pub(crate) token: bool,
+    /// Configuration file of the agent
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of the agent's secret
+    #[arg(long, value_name = "DIR", env = "PITOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod dry_run;
 pub(crate) mod live;
 pub(crate) mod manual;
+pub(crate) mod pseudonym;
 pub(crate) mod pseudonyms;
 pub(crate) mod query;
 pub(crate) mod reload;

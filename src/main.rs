@@ -60,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Agents(args) => cmd::agents::run(&args),
         Command::Reload(args) => cmd::reload::run(&args),
         Command::Token(args) => cmd::token::run(&args),
+        Command::Pseudonym(args) => cmd::pseudonym::run(&args),
         Command::Demo(args) => cmd::demo::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Completions { shell } => cmd::manual::completions(shell),
