@@ -7,7 +7,7 @@
 use std::{borrow::Cow, io::Read, time::Duration};
 
 use pitot_model::{
-    Report, Timestamp,
+    MARK_WIDTH, Report, Timestamp,
     api::Problem,
     budget, show_duration,
     wire::{self, WireError},
@@ -217,7 +217,7 @@ pub(crate) fn agent_of(body: &[u8], encoding: Encoding) -> Option<String> {
     wire::agent_of(&head).map(str::to_owned)
 }
 
-/// Whether the report's windows fit the store and the time. Retention is counted back from `present`, which is `now`
+/// Whether the report's windows and marks fit the store and the time. Retention is counted back from `present`, which is `now`
 /// unless the store keeps the past of a file.
 pub fn validate(report: &Report, levels: &Levels, now: Timestamp, present: Timestamp) -> Result<(), Refusal> {
     let slot = levels.finest();
@@ -232,6 +232,15 @@ pub fn validate(report: &Report, levels: &Levels, now: Timestamp, present: Times
         }
         if end > start.floor(slot) + slot {
             return Err(Refusal::Width { start, width: window.width, slot });
+        }
+    }
+    for hour in report.marks.iter().map(|mark| mark.key.hour) {
+        // The hour of what is just allowed may have begun earlier.
+        if hour > now + FUTURE {
+            return Err(Refusal::Future { end: hour, now });
+        }
+        if hour + MARK_WIDTH <= oldest {
+            return Err(Refusal::TooOld { start: hour, oldest });
         }
     }
     Ok(())
@@ -330,6 +339,18 @@ mod tests {
             ("narrow", narrow, None),
             ("shifted", shifted, Some(422)),
         ] {
+            let refused = validate(&report, &levels(), now, now).err().map(|r| r.problem().status);
+            assert_eq!(refused, want, "{name}");
+        }
+        for (name, hour, want) in [
+            ("this hour", 24_000, None),
+            ("the next hour", 24_001, Some(422)),
+            ("old", 14_400, None),
+            ("too old", 14_399, Some(422)),
+            ("before the epoch", -1, Some(422)),
+        ] {
+            let mut report = report(1, &[]);
+            report.marks.push(crate::store::contract::mark(hour * 3_600, "/a", "x", 1));
             let refused = validate(&report, &levels(), now, now).err().map(|r| r.problem().status);
             assert_eq!(refused, want, "{name}");
         }

@@ -10,11 +10,12 @@ pub(crate) mod contract;
 mod cube;
 pub mod ledger;
 mod levels;
+pub(crate) mod marks;
 mod memory;
 
 use std::path::PathBuf;
 
-use pitot_model::{Coverage, Report, TimeRange, Timestamp, Window, api::StoreStats};
+use pitot_model::{Coverage, Mark, Report, TimeRange, Timestamp, Window, api::StoreStats};
 
 pub use alias::Aliases;
 pub use cube::Cube;
@@ -33,7 +34,7 @@ pub trait Store: Send {
     /// Keeps each level as long as these say, from the next [`Store::forget`] on. Levels of other widths are not taken.
     fn set_levels(&mut self, levels: Levels);
 
-    /// Stores a report whole or not at all: its windows, coverage, aliases and its place in the agent's sequence.
+    /// Stores a report whole or not at all: its windows, marks, coverage, aliases and its place in the agent's sequence.
     /// A report that was stored before changes nothing. Windows must fit into slots of the finest level.
     fn append(&mut self, report: &Report, now: Timestamp) -> Result<Appended, StoreError>;
 
@@ -63,6 +64,11 @@ pub trait Store: Send {
         range: TimeRange,
         visit: &mut dyn FnMut(&str, Timestamp, &Coverage),
     ) -> Result<(), StoreError>;
+
+    /// Visits sums of marks of the hours in `range`, which must be aligned to [`pitot_model::MARK_WIDTH`]: hour by hour, each key at
+    /// most once. Routes are as they were shipped. What found no room in its hour has the names `(other)`. Hours are kept
+    /// as long as the coarsest level keeps windows.
+    fn marks(&self, range: TimeRange, visit: &mut dyn FnMut(&Mark)) -> Result<(), StoreError>;
 
     /// What came before this moment is not complete at this level any more; ranges from here on are.
     fn horizon(&self, level: usize) -> Timestamp;

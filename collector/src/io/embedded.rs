@@ -9,6 +9,7 @@
 
 mod forget;
 mod key;
+mod marks;
 mod mend;
 mod open;
 mod roll;
@@ -21,7 +22,7 @@ use std::{
 };
 
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
-use pitot_model::{Coverage, Report, TimeRange, Timestamp, Window, api::StoreStats, wire};
+use pitot_model::{Coverage, Mark, Report, TimeRange, Timestamp, Window, api::StoreStats, wire};
 use serde::{Deserialize, Serialize};
 
 use self::{forget::Part, key::WindowKey};
@@ -44,6 +45,7 @@ pub struct Embedded {
     fresh: BTreeSet<(Timestamp, u64, u64)>,
     /// Where [`Store::forget`] stopped: it goes on behind what it removed and does not step over that again.
     forgetting: BTreeMap<Part, Vec<u8>>,
+    mark_counts: marks::Counts,
     ledger: Ledger,
     path: PathBuf,
 }
@@ -155,6 +157,7 @@ impl Store for Embedded {
         }
         self.add_late(&mut batch, &mut head, &late, now)?;
         self.add_coverage(&mut batch, report, now)?;
+        let mark_counts = self.add_marks(&mut batch, &report.marks)?;
         for alias in &report.aliases {
             batch.insert(&self.meta, open::alias_key(head.next_alias), open::alias_json(alias)?);
             head.next_alias += 1;
@@ -164,6 +167,7 @@ impl Store for Embedded {
         head.waiting = Some((self.fresh.len() + fresh.len()) as u64);
         self.commit(batch, head)?;
         self.fresh.extend(fresh);
+        self.note_marks(mark_counts);
         self.ledger.put(agent);
         report.aliases.iter().for_each(|alias| self.ledger.alias(alias));
         Ok(Appended::Stored)
@@ -209,6 +213,10 @@ impl Store for Embedded {
             visit(agent, start, &from_json(&value)?);
         }
         Ok(())
+    }
+
+    fn marks(&self, range: TimeRange, visit: &mut dyn FnMut(&Mark)) -> Result<(), StoreError> {
+        self.visit_marks(range, visit)
     }
 
     fn horizon(&self, level: usize) -> Timestamp {

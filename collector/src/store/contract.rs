@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use pitot_model::{
-    AgentId, Cell, Consumer, Coverage, Evidence, Reason, Report, Resource, Route, RouteAlias, Stats, Status, TimeRange,
-    Timestamp, Window,
+    AgentId, Cell, Consumer, Coverage, Evidence, Mark, MarkKey, MarkKind, MarkSum, Reason, Report, Resource, Route,
+    RouteAlias, Stats, Status, TimeRange, Timestamp, Window,
 };
 
 use super::{Appended, Cube, Levels, Retention, Store};
@@ -29,6 +29,9 @@ pub(crate) fn all(make: &mut dyn FnMut() -> Box<dyn Store>) {
     windows_that_come_late_are_where_they_are_kept(&mut *make());
     old_slots_are_forgotten_by_level(&mut *make());
     aliases_are_kept(&mut *make());
+    marks_are_summed_by_hour(&mut *make());
+    marks_are_kept_as_long_as_hours(&mut *make());
+    an_hour_full_of_marks_takes_the_rest_under_other(&mut *make());
 }
 
 fn an_empty_store_answers_nothing(store: &mut dyn Store) {
@@ -224,6 +227,95 @@ fn aliases_are_kept(store: &mut dyn Store) {
     report.aliases.push(RouteAlias { service: "shop".into(), from: from.clone(), to: to.clone() });
     store.append(&report, at(10)).expect("appends");
     assert_eq!(store.ledger().aliases().resolve("shop", &from), &to);
+}
+
+fn marks_are_summed_by_hour(store: &mut dyn Store) {
+    let put = |store: &mut dyn Store, sequence, marks: &[Mark]| {
+        let mut report = report(sequence, &[]);
+        report.marks = marks.to_vec();
+        store.append(&report, at(0)).expect("appends")
+    };
+    let first = [mark(0, "/a", "x", 2), mark(0, "/a", "y", 1), mark(3_600, "/a", "x", 4)];
+    assert_eq!(put(store, 1, &first), Appended::Stored);
+    assert_eq!(put(store, 1, &first), Appended::Duplicate);
+    let twice = [mark(0, "/a", "x", 8), mark(0, "/b", "x", 1), mark(0, "/a", "x", 16)];
+    put(store, 2, &twice);
+    for _ in 0..2 {
+        let got = |range| {
+            let mut got = Vec::new();
+            let mut visit = |m: &Mark| {
+                got.push((m.key.hour.as_secs(), m.key.route.template.clone(), m.key.consumer.id.clone(), m.sum.count));
+            };
+            store.marks(range, &mut visit).expect("reads");
+            got.sort();
+            got
+        };
+        let row = |hour, route: &str, consumer: &str, n| (hour, route.to_owned(), consumer.to_owned(), n);
+        let hour = [row(0, "/a", "x", 26), row(0, "/a", "y", 1), row(0, "/b", "x", 1)];
+        assert_eq!(got(range(0, 3_600)), hour);
+        assert_eq!(got(range(3_600, 7_200)), [row(3_600, "/a", "x", 4)]);
+        assert_eq!(got(range(0, 7_200)).len(), 4);
+        assert!(got(range(7_200, 0)).is_empty());
+        store.roll_up().expect("rolls up");
+    }
+    let mut sum = MarkSum::default();
+    let mut visit = |m: &Mark| sum.merge(&m.sum);
+    store.marks(range(0, 3_600), &mut visit).expect("reads");
+    assert_eq!((sum.last, sum.greatest, sum.distinct.estimate()), (at(59), Some(16), 4), "all parts merge");
+}
+
+fn marks_are_kept_as_long_as_hours(store: &mut dyn Store) {
+    let mut report = report(1, &[]);
+    report.marks = vec![mark(0, "/a", "x", 1), mark(36_000, "/a", "x", 1)];
+    store.append(&report, at(36_000)).expect("appends");
+    let count = |store: &dyn Store| {
+        let mut n = 0;
+        store.marks(TimeRange::ALL, &mut |m| n += m.sum.count).expect("reads");
+        n
+    };
+    store.forget(at(30 * 86_400)).expect("forgets");
+    assert_eq!(count(store), 2);
+    assert!(store.forget(at(400 * 86_400 + 7_200)).expect("forgets") > 0);
+    assert_eq!(count(store), 1, "what ended more than 400 days ago is gone");
+    while store.forget(at(500 * 86_400)).expect("forgets") > 0 {}
+    assert_eq!(count(store), 0);
+}
+
+fn an_hour_full_of_marks_takes_the_rest_under_other(store: &mut dyn Store) {
+    let n_marks = 2 * super::marks::HOUR_MARKS;
+    for (sequence, part) in (1..).zip((0..n_marks).collect::<Vec<_>>().chunks(5_000)) {
+        let mut report = report(sequence, &[]);
+        report.marks = part.iter().map(|i| mark(0, "/a", &format!("consumer {i}"), 1)).collect();
+        // The first one has its place, however many come.
+        report.marks.push(mark(0, "/a", "consumer 0", 1));
+        store.append(&report, at(0)).expect("appends");
+    }
+    let (mut n, mut keys, mut other, mut first) = (0, 0, 0, 0);
+    let mut visit = |m: &Mark| {
+        (n, keys) = (n + m.sum.count, keys + 1);
+        match m.key.consumer.id.as_str() {
+            "(other)" => other += m.sum.count,
+            "consumer 0" => first += m.sum.count,
+            _ => {}
+        }
+    };
+    store.marks(range(0, 3_600), &mut visit).expect("reads");
+    assert_eq!((n, first), (n_marks as u64 + 8, 9));
+    assert_eq!((keys, other), (super::marks::HOUR_MARKS + 1, super::marks::HOUR_MARKS as u64));
+}
+
+/// Some marks in an hour, whose credential is its number.
+pub(crate) fn mark(hour: i64, route: &str, consumer: &str, n: u64) -> Mark {
+    let key = MarkKey {
+        hour: at(hour),
+        kind: MarkKind::Deprecated,
+        service: "shop".into(),
+        route: Route::new("GET", route),
+        consumer: Consumer::new(consumer, Evidence::Key),
+    };
+    let mut sum = MarkSum { count: n, ..MarkSum::one(at(hour + 59), Some(n)) };
+    sum.distinct.add(&n.to_le_bytes());
+    Mark { key, sum }
 }
 
 pub(crate) fn at(seconds: i64) -> Timestamp {

@@ -19,13 +19,13 @@ mod run;
 
 use std::collections::BTreeMap;
 
-use pitot_model::{Cell, Coverage, Report, Stats, TimeRange, Timestamp, Window, api::StoreStats};
+use pitot_model::{Cell, Coverage, Mark, Report, Stats, TimeRange, Timestamp, Window, api::StoreStats};
 
 use self::{
     names::Names,
     run::{Key, Run},
 };
-use super::{Appended, Cube, Ledger, Levels, Store, StoreError};
+use super::{Appended, Cube, Ledger, Levels, Store, StoreError, marks::Marks};
 
 /// Bytes of cells in memory. 192 MiB hold some four million transactions that have hardly a cell in common.
 const BYTES: usize = 192 << 20;
@@ -66,6 +66,7 @@ pub struct Memory {
     budget: usize,
     /// By start of the slot and agent; as long as `levels`.
     coverage: Vec<BTreeMap<(Timestamp, String), Coverage>>,
+    marks: Marks,
     /// As long as `levels`.
     horizons: Vec<Timestamp>,
     newest: Option<Timestamp>,
@@ -97,6 +98,7 @@ impl Memory {
             bytes: 0,
             budget,
             coverage,
+            marks: Marks::default(),
             horizons,
             newest: None,
             ledger: Ledger::default(),
@@ -311,6 +313,7 @@ impl Store for Memory {
             coverage.entry((slot, report.agent.name.clone())).or_default().merge(&report.coverage);
             self.bytes += (coverage.len() - n_counts) * COVERAGE;
         }
+        report.marks.iter().for_each(|mark| self.marks.add(mark));
         for alias in &report.aliases {
             self.ledger.alias(alias);
         }
@@ -354,6 +357,11 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn marks(&self, range: TimeRange, visit: &mut dyn FnMut(&Mark)) -> Result<(), StoreError> {
+        self.marks.visit(range, visit);
+        Ok(())
+    }
+
     fn horizon(&self, level: usize) -> Timestamp {
         self.horizons[level]
     }
@@ -381,6 +389,9 @@ impl Store for Memory {
             if let Some(cutoff) = self.levels.cutoff(level, now) {
                 n_gone += self.drop_before(level, cutoff);
             }
+        }
+        if let Some(cutoff) = self.levels.cutoff(self.levels.len() - 1, now) {
+            n_gone += self.marks.drop_before(cutoff);
         }
         if n_gone > 0 && self.names.has_grown() {
             self.sweep();

@@ -19,6 +19,7 @@ const CALL: u64 = 4 * BATCH as u64;
 pub(super) enum Part {
     Windows(Cube, usize),
     Coverage(usize),
+    Marks,
 }
 
 impl Part {
@@ -27,6 +28,7 @@ impl Part {
         match self {
             Self::Windows(cube, level) => key::slot(cube, level as u8, start).to_vec(),
             Self::Coverage(level) => key::coverage(level as u8, start).to_vec(),
+            Self::Marks => key::marks(start).to_vec(),
         }
     }
 }
@@ -47,6 +49,12 @@ impl Embedded {
                 }
             }
         }
+        if let Some(cutoff) = self.levels.cutoff(self.levels.len() - 1, now)
+            && n_gone < CALL
+        {
+            n_gone += self.forget_part(Part::Marks, cutoff)?;
+            self.mark_counts = self.mark_counts.split_off(&cutoff);
+        }
         if n_gone == 0 {
             self.forget_agents(now - ledger::AGENT_KEEP)?;
         }
@@ -54,7 +62,7 @@ impl Embedded {
     }
 
     fn forget_part(&mut self, part: Part, cutoff: Timestamp) -> Result<u64, StoreError> {
-        let keyspace = if let Part::Coverage(_) = part { self.coverage.clone() } else { self.windows.clone() };
+        let keyspace = if let Part::Windows(..) = part { self.windows.clone() } else { self.coverage.clone() };
         let to = part.key(cutoff);
         let (mut n_gone, mut from) =
             (0, self.forgetting.remove(&part).unwrap_or_else(|| part.key(TimeRange::ALL.from)));

@@ -4,6 +4,7 @@
 //! windows   cube u8 | level u8 | start i64 | resource u64 | number u64    -> window (protobuf)
 //! waiting   number u64                                                    -> start i64 | resource u64
 //! coverage  level u8 | start i64 | name of the agent                      -> coverage (JSON)
+//!           255 u8 | hour i64 | kind u16 | names, each u16 and bytes      -> mark (protobuf)
 //! meta      "version" u32, "levels" text, "store" text, "head" JSON, "agent/" name JSON, "alias/" number u64 JSON
 //! ```
 //!
@@ -13,7 +14,7 @@
 //! Stores whose coverage was not told apart by agents have it under the empty name, and programs that do not tell them
 //! apart read and add up all names of a slot, and write under the empty one: so both read what the other wrote.
 
-use pitot_model::{Resource, Timestamp};
+use pitot_model::{MarkKey, Resource, Timestamp};
 
 use crate::store::Cube;
 
@@ -84,6 +85,27 @@ pub(super) fn coverage_of(level: u8, start: Timestamp, agent: &str) -> Vec<u8> {
 pub(super) fn covered(key: &[u8]) -> Option<(Timestamp, &str)> {
     let (start, agent) = key.get(1..)?.split_at_checked(8)?;
     Some((moment_of(start)?, std::str::from_utf8(agent).ok()?))
+}
+
+/// First byte of the keys of marks; no level has this number. Programs that know no marks leave them alone.
+const MARKS: u8 = 255;
+
+/// First bytes of all marks of an hour.
+pub(super) fn marks(hour: Timestamp) -> [u8; 9] {
+    coverage(MARKS, hour)
+}
+
+/// The key of a mark.
+pub(super) fn mark(key: &MarkKey) -> Vec<u8> {
+    let MarkKey { hour, kind, service, route, consumer } = key;
+    let mut out = marks(*hour).to_vec();
+    out.extend_from_slice(&(kind.as_wire() as u16).to_be_bytes());
+    let evidence = consumer.evidence.name();
+    for name in [service.as_str(), &route.method, &route.template, &consumer.id, evidence, &consumer.group] {
+        out.extend_from_slice(&(name.len() as u16).to_be_bytes());
+        out.extend_from_slice(name.as_bytes());
+    }
+    out
 }
 
 /// A value of `waiting`.

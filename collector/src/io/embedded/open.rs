@@ -72,6 +72,7 @@ impl Embedded {
             head,
             fresh: std::collections::BTreeSet::new(),
             forgetting: std::collections::BTreeMap::new(),
+            mark_counts: std::collections::BTreeMap::new(),
             ledger: Ledger::default(),
             path,
         };

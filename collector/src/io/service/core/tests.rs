@@ -37,6 +37,9 @@ impl Store for Poisoned {
     ) -> Result<(), StoreError> {
         Err(StoreError::Poisoned)
     }
+    fn marks(&self, _: TimeRange, _: &mut dyn FnMut(&pitot_model::Mark)) -> Result<(), StoreError> {
+        Err(StoreError::Poisoned)
+    }
     fn horizon(&self, level: usize) -> Timestamp {
         self.0.horizon(level)
     }

@@ -60,6 +60,9 @@ impl Store for Watched {
     ) -> Result<(), StoreError> {
         self.0.coverage_by_agent(level, range, visit)
     }
+    fn marks(&self, range: TimeRange, visit: &mut dyn FnMut(&pitot_model::Mark)) -> Result<(), StoreError> {
+        self.0.marks(range, visit)
+    }
     fn horizon(&self, level: usize) -> Timestamp {
         self.0.horizon(level)
     }
