@@ -9,7 +9,8 @@ use pitot_model::{
     Report, Timestamp,
     api::{
         Accepted, Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, ContractAnswer, ContractQuery,
-        CoverageAnswer, CoverageQuery, HeatMap, HeatMapQuery, Problem, SeriesAnswer, SeriesQuery, Table, TableQuery,
+        CoverageAnswer, CoverageQuery, CredentialsAnswer, Deprecations, HeatMap, HeatMapQuery, LimitsAnswer,
+        PostureQuery, Problem, SeriesAnswer, SeriesQuery, Table, TableQuery,
     },
     budget, wire,
 };
@@ -126,6 +127,21 @@ impl Client {
     /// Durations over time.
     pub async fn heatmap(&self, query: &HeatMapQuery) -> Result<HeatMap, Error> {
         self.ask("/api/v1/heatmap", query).await
+    }
+
+    /// Deprecated routes that are still called, and by whom.
+    pub async fn deprecations(&self, query: &PostureQuery) -> Result<Deprecations, Error> {
+        self.ask("/api/v1/deprecations", query).await
+    }
+
+    /// Who is limited and who heeds it, and what limits could be.
+    pub async fn limits(&self, query: &PostureQuery) -> Result<LimitsAnswer, Error> {
+        self.ask("/api/v1/limits", query).await
+    }
+
+    /// Who fails to prove who it is.
+    pub async fn credentials(&self, query: &PostureQuery) -> Result<CredentialsAnswer, Error> {
+        self.ask("/api/v1/credentials", query).await
     }
 
     /// Anomalies, the newest first.

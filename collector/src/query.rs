@@ -1,6 +1,6 @@
 //! Questions about traffic: from a query of the API to its answer.
 //!
-//! In: [`TableQuery`](pitot_model::api::TableQuery), `SeriesQuery`, `HeatMapQuery`, `CoverageQuery` and a store. Out: the answer, exact in
+//! In: [`TableQuery`](pitot_model::api::TableQuery), `SeriesQuery`, `HeatMapQuery`, `CoverageQuery`, `PostureQuery` and a store. Out: the answer, exact in
 //! its counts and with merged histograms. Three steps: `plan` picks the smallest cube that can answer and the coarsest
 //! slots that tile the range; `gather` reads those and sums what `select` lets through; one file per answer
 //! shapes it. Names are compared once per window's dictionary, never per cell.
@@ -9,6 +9,7 @@ mod contract;
 mod coverage;
 mod gather;
 mod heatmap;
+mod marks;
 mod plan;
 mod select;
 mod series;
@@ -26,6 +27,7 @@ use pitot_model::{
 pub use contract::{contract, inferred};
 pub use coverage::coverage;
 pub use heatmap::heatmap;
+pub use marks::{Promise, Promised, credentials, deprecations, limits};
 pub use series::series;
 pub use table::table;
 

@@ -15,6 +15,9 @@
 //! | `GET /api/v1/coverage` | [`CoverageQuery`] | [`CoverageAnswer`] |
 //! | `GET /api/v1/contract` | [`ContractQuery`] | [`ContractAnswer`] |
 //! | `GET /api/v1/contract/inferred` | [`ContractQuery`] | an OpenAPI 3.1 document |
+//! | `GET /api/v1/deprecations` | [`PostureQuery`] | [`Deprecations`] |
+//! | `GET /api/v1/limits` | [`PostureQuery`] | [`LimitsAnswer`] |
+//! | `GET /api/v1/credentials` | [`PostureQuery`] | [`CredentialsAnswer`] |
 //! | `GET /api/v1/status` | | [`CollectorStatus`] |
 //! | `GET /api/v1/live` | `q` | server-sent [`LiveEvent`]s |
 //!
@@ -24,6 +27,7 @@ mod agents;
 mod anomaly;
 mod contract;
 mod document;
+mod posture;
 mod query;
 
 pub use agents::{
@@ -35,6 +39,10 @@ pub use contract::{
     UndocumentedStatus, UnusedOperation,
 };
 pub use document::{Document, Part, Source, TimePoint};
+pub use posture::{
+    AddressRow, AuthCounts, Calls, CredentialsAnswer, DeprecatedBy, DeprecatedRoute, Deprecations, ExpiredTokens,
+    LimitRow, LimitsAnswer, PostureQuery, SaidBy, SuggestedLimit,
+};
 pub use query::{
     Accepted, CollectorStatus, GroupBy, HeatMap, HeatMapQuery, LiveEvent, Point, Problem, Quantiles, Row, RowKey,
     SeriesAnswer, SeriesLine, SeriesQuery, SortBy, StoreStats, Table, TableQuery, Totals,

@@ -6,6 +6,7 @@
 mod contract;
 mod guard;
 mod live;
+mod posture;
 mod problem;
 mod report;
 
@@ -50,6 +51,9 @@ pub(crate) fn router(collector: Collector) -> Router {
         .route("/api/v1/coverage", get(coverage))
         .route("/api/v1/contract", get(contract::differences))
         .route("/api/v1/contract/inferred", get(contract::inferred))
+        .route("/api/v1/deprecations", get(posture::deprecations))
+        .route("/api/v1/limits", get(posture::limits))
+        .route("/api/v1/credentials", get(posture::credentials))
         .route("/api/v1/anomalies", get(anomalies))
         .route("/api/v1/anomalies/{id}", get(anomaly))
         .route("/api/v1/agents", get(agents))
