@@ -400,6 +400,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn logs_say_it_in_all_their_ways() {
+        let clf = r#"1.2.3.4 - - [10/Oct/2000:13:55:36 +0000] "GET /a HTTP/1.1" 429 5"#;
+        let nginx = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
+        let (iso, since) = (r#""time":"2026-01-12T08:00:00Z","method":"GET","path":"/a","status":200"#, 1_688_169_599);
+        for (spec, line) in [
+            (format!(r#"{nginx} "$sent_http_deprecation""#), format!(r#"{clf} "@1688169599""#)),
+            (format!(r#"{nginx} $upstream_http_deprecation"#), format!("{clf} @1688169599")),
+            (r#"%h %l %u %t "%r" %>s %b "%{Deprecation}o""#.into(), format!(r#"{clf} "@1688169599""#)),
+            (
+                r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESP(DEPRECATION)%"#.into(),
+                r#"[2026-01-12T08:00:00.000Z] "GET /a HTTP/1.1" 200 @1688169599"#.into(),
+            ),
+            ("json".into(), format!(r#"{{{iso},"deprecation":"@1688169599"}}"#)),
+            ("json".into(), format!(r#"{{{iso},"sent_http_deprecation":"@1688169599"}}"#)),
+            ("json".into(), format!(r#"{{{iso},"response_headers":{{"deprecation":"@1688169599"}}}}"#)),
+            ("json".into(), format!(r#"{{{iso},"resp_headers":{{"Deprecation":["@1688169599"]}}}}"#)),
+            ("json".into(), format!(r#"{{{iso},"http.response.header.deprecation":"@1688169599"}}"#)),
+            ("json".into(), format!(r#"{{{iso},"downstream_Deprecation":"@1688169599"}}"#)),
+        ] {
+            let format = crate::log::Format::compile(&spec).unwrap_or_else(|e| unreachable!("{spec}: {e}"));
+            let mut record = crate::log::Record::default();
+            format.parse(line.as_bytes(), &mut record).unwrap_or_else(|e| unreachable!("{spec}: {e:?}"));
+            let want = Some(Deprecation { since: Some(Timestamp::from_secs(since)) });
+            assert_eq!(record.told.and_then(|told| told.deprecation), want, "{spec} {line}");
+        }
+        let format = crate::log::Format::compile("json").unwrap_or_else(|e| unreachable!("{e}"));
+        let line = format!(r#"{{{iso},"ratelimit":"\"a\";r=5","ratelimit_policy":"\"a\";q=50","retry_after":7}}"#);
+        let mut record = crate::log::Record::default();
+        format.parse(line.as_bytes(), &mut record).unwrap_or_else(|e| unreachable!("{e:?}"));
+        let told = record.told.unwrap_or_default();
+        assert_eq!((told.rate_limit(), told.retry), (Some((5, Some(50))), Some(When::In(Duration::from_secs(7)))));
+    }
+
     proptest! {
         #[test]
         fn any_value_is_read_or_left(which in 0..HEADERS.len(), value in "\\PC{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
