@@ -286,7 +286,7 @@ pub(crate) struct Query {
     #[arg(long, value_parser = group_by, default_value = "service")]
     pub(crate) by: GroupBy,
     /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h, 7d); tables and series
-    /// begin 15 minutes ago by default, anomalies with the first
+    /// begin 15 minutes ago by default, deprecations, limits and credentials 7 days, anomalies with the first
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Before this time
@@ -398,6 +398,12 @@ pub(crate) enum What {
     Table,
     Series,
     Coverage,
+    /// Deprecated routes that are still called, and by whom
+    Deprecations,
+    /// Who is limited and who heeds it, and what limits could be
+    Limits,
+    /// Refusals by kind of evidence, expired web tokens, addresses with many credentials
+    Credentials,
     Agents,
     Status,
 }

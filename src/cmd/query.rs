@@ -1,5 +1,7 @@
 //! `pitot query`: ask a collector, print text for people or JSON for scripts.
 
+mod posture;
+
 use std::{
     io::{BufWriter, Write},
     process::ExitCode,
@@ -11,8 +13,8 @@ use pitot_client::Client;
 use pitot_model::{
     Coverage, Timestamp,
     api::{
-        Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, RowKey,
-        SeriesAnswer, SeriesQuery, State, Table, TableQuery,
+        Agents, Anomaly, AnomalyPage, AnomalyQuery, CollectorStatus, CoverageAnswer, CoverageQuery, PostureQuery,
+        RowKey, SeriesAnswer, SeriesQuery, State, Table, TableQuery,
     },
     filter, parse_duration, show_duration,
 };
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &Query) -> anyhow::Result<ExitCode> {
 async fn ask(args: &Query, client: &Client, out: &mut impl Write) -> anyhow::Result<()> {
     let (from, to) = (args.since.as_deref().map(moment).transpose()?, args.until.as_deref().map(moment).transpose()?);
     let q = args.filter.clone();
+    let posture = || PostureQuery { q: q.clone(), from, to, limit: args.limit, offset: None };
     match args.what {
         What::Anomalies => {
             let page = anomalies(args, client, AnomalyQuery { q, from, to, ..AnomalyQuery::default() }).await?;
@@ -58,6 +61,9 @@ async fn ask(args: &Query, client: &Client, out: &mut impl Write) -> anyhow::Res
             let query = CoverageQuery { from, to, ..CoverageQuery::default() };
             show(args, out, &client.coverage(&query).await?, write_coverage)
         }
+        What::Deprecations => show(args, out, &client.deprecations(&posture()).await?, posture::write_deprecations),
+        What::Limits => show(args, out, &client.limits(&posture()).await?, posture::write_limits),
+        What::Credentials => show(args, out, &client.credentials(&posture()).await?, posture::write_credentials),
         What::Agents => show(args, out, &client.agents().await?, write_agents),
         What::Status => show(args, out, &client.status().await?, write_status),
     }

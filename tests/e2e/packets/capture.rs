@@ -70,7 +70,7 @@ impl Capture {
 }
 
 /// Starts something that captures; returns when it says that it does. Its standard error is read to its end by a thread.
-pub(super) fn start(mut command: Command) -> (Running, std::thread::JoinHandle<String>) {
+pub(crate) fn start(mut command: Command) -> (Running, std::thread::JoinHandle<String>) {
     let mut child = command.env("NO_COLOR", "1").stderr(Stdio::piped()).spawn().expect("the binary runs");
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let running = Running(child);
@@ -96,7 +96,7 @@ pub(super) fn counts(rows: &[Value]) -> Counts {
 }
 
 /// Whether we may capture; if not, said loudly. CI may.
-pub(super) fn can_capture() -> bool {
+pub(crate) fn can_capture() -> bool {
     const CAP_NET_RAW: u32 = 13;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let capabilities = status.lines().find_map(|l| l.strip_prefix("CapEff:")).unwrap_or("0");
