@@ -97,6 +97,9 @@ const SUPPORT: (usize, usize) = (3, 8);
 /// Words without a collection before them that make a group.
 const GROUP: usize = 5;
 
+/// Words that are no values for standing among such.
+const FEW: usize = 4;
+
 /// Words that nothing but errors was answered to, which make a wall.
 const MISSING: usize = 8;
 
@@ -342,12 +345,14 @@ fn take_many(rest: &[Word<'_>], context: &Context<'_>, decision: &mut Decision) 
     let is_collection = words::is_collection(context.parent);
     let has_values = context.values * 10 >= total;
     let is_among_values = has_values || (!decision.values.is_empty() && !decision.is_wall);
-    if members.len() < 4 && !is_among_values {
+    if members.len() < FEW && !is_among_values {
         return;
     }
     let clues =
         clues_of(&members, &Context { values: if is_among_values { total } else { 0 }, ..*context }, [8, 16, 40, 100]);
-    let is_value = sum(&clues) >= THRESHOLD;
+    // A few words beside values are what somebody chose: `/webhooks/stripe`.
+    let are_enough = members.len() >= FEW || !decision.values.is_empty();
+    let is_value = are_enough && sum(&clues) >= THRESHOLD;
     if decision.finding.clues.is_empty() || is_value {
         decision.finding.clues.clone_from(&clues);
     }
