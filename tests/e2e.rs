@@ -15,10 +15,10 @@ mod demo;
 mod fleet;
 #[path = "e2e/packets/mod.rs"]
 mod packets;
-#[path = "e2e/posture.rs"]
-mod posture;
 #[path = "e2e/privacy.rs"]
 mod privacy;
+#[path = "e2e/routes.rs"]
+mod routes;
 #[path = "e2e/sources.rs"]
 mod sources;
 #[path = "e2e/support.rs"]

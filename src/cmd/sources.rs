@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use pitot_agent::{
-    enrich::{Consumers, Keys, Pseudonyms, Settings, Template, Templates},
+    enrich::{Consumers, Pseudonyms, Settings, Template, Templates},
     http,
     io::{SourceSpec, fresh_secret, load_secret},
     log::Format,
@@ -79,11 +79,11 @@ pub(crate) fn wanted(reading: &Reading, keep_rejected: bool) -> Wanted {
 
 /// Pseudonyms keyed with this machine's secret. Where none can be kept, with one that lasts for this run.
 pub(crate) fn pseudonyms(state: &Path) -> anyhow::Result<Pseudonyms> {
-    let keys = load_secret(state).or_else(|error| {
+    let secret = load_secret(state).or_else(|error| {
         let _ = writeln!(std::io::stderr(), "pitot: {error}; pseudonyms of this run will not be those of the next");
-        fresh_secret().map(Keys::one)
+        fresh_secret()
     });
-    Ok(keys?.at(super::query::now()))
+    Ok(Pseudonyms::keyed(&secret?))
 }
 
 /// Where this machine's secret lives.
@@ -102,6 +102,14 @@ pub(crate) fn state_directory() -> PathBuf {
 pub(crate) fn refuse_files(args: &Sources) -> anyhow::Result<()> {
     match args.sources.first() {
         Some(path) => anyhow::bail!("cannot read `{}` and an interface at once; leave one out", path.display()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses interfaces where only what ends can be read.
+pub(crate) fn refuse_interfaces(args: &Sources) -> anyhow::Result<()> {
+    match args.capturing.interfaces.first() {
+        Some(name) => anyhow::bail!("cannot read interface `{name}` here; capture to a file and read that"),
         None => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! Logs of the generator, whose truth is known: every count exact, every quantile within a thousandth.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -43,6 +44,45 @@ fn all_formats_give_the_truth() {
             output.stdout,
             "{case}: threads change the report"
         );
+    }
+}
+
+/// The 60 routes of the generator from 100,000 lines on, in whatever order these come.
+#[test]
+fn routes_are_learned_exactly_in_any_order_of_lines() {
+    let Some(generator) = generator("make_access_log") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let formats = ["common", "combined", "combined+rt", "json", "combined+rt"];
+    for (seed, format) in (1..=5).zip(formats) {
+        let log = dir.path().join(format!("{seed}.log"));
+        let mut command = Command::new(&generator);
+        command.args(["--lines", "100000", "--seed", &seed.to_string(), "--format", format, "--out"]).arg(&log);
+        assert!(command.output().expect("the generator runs").status.success());
+        let truth = fs::read(format!("{}.truth.json", log.display())).expect("the generator wrote its truth");
+        let truth: Value = serde_json::from_slice(&truth).expect("the truth is JSON");
+        let by_route = truth["by_route"].as_object().expect("truth by name");
+        let counts = by_route.iter().map(|(name, route)| (name.clone(), route["count"].as_u64().unwrap_or_default()));
+        let want: BTreeMap<String, u64> = counts.filter(|(_, count)| *count > 0).collect();
+        let text = fs::read_to_string(&log).expect("the generator writes text");
+        let mut lines: Vec<&str> = text.lines().collect();
+        let orders: [(&str, fn(&str) -> (u64, &str)); 3] = [
+            ("as written", |_| (0, "")),
+            ("shuffled", |line| (line.bytes().fold(7, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)), "")),
+            ("sorted by request", |line| (0, line.split_once('"').map_or("", |(_, request)| request))),
+        ];
+        for (order, key) in orders {
+            lines.sort_by(|a, b| key(a).cmp(&key(b)));
+            fs::write(&log, lines.join("\n") + "\n").expect("the log is written");
+            for args in [&["report", "--json", "--raw"][..], &["routes", "--json", "--raw"]] {
+                let output = json(&run(&[args, &[log.to_str().unwrap()]].concat()));
+                let rows = output.as_array().or_else(|| output["routes"].as_array()).expect("rows");
+                let name =
+                    |row: &Value| format!("{} {}", row["method"].as_str().unwrap(), row["route"].as_str().unwrap());
+                let got: BTreeMap<String, u64> =
+                    rows.iter().map(|row| (name(row), row["count"].as_u64().unwrap())).collect();
+                assert_eq!(got, want, "seed {seed}, {format}, {order}, {args:?}");
+            }
+        }
     }
 }
 
