@@ -67,4 +67,6 @@ row 'wc -l' "$out/wc" wc -l "$log"
 
 benches/captures.sh
 benches/live.py
+echo '  more consumers and routes than anybody has, and some that nobody has'
+GENERATOR=$data/generator/release/make_access_log benches/cardinality.py
 cargo bench --locked --quiet --bench agents

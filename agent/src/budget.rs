@@ -40,12 +40,31 @@ pub const SEGMENT_BYTES: usize = 64;
 /// Different literal names at one position of a path, above which they are taken for values of a parameter.
 pub const LITERALS_PER_POSITION: usize = 50;
 
-/// Different (service, method, shape) kept apart; when more come, positions are folded for good, and what still does
-/// not fit is counted under `(other)`.
+/// Different (service, method, shape) kept apart; when more come, positions are folded for good. Half as many again find room
+/// before that is done. What still does not fit is counted under `(other)`, the light ones first.
 pub const ROUTES: usize = 20_000;
 
-/// Consumers kept apart; later ones are counted under `(other)`.
-pub const CONSUMERS: usize = 50_000;
+/// Bytes of them; likewise.
+pub const ROUTE_NAME_BYTES: usize = 8 << 20;
+
+/// Shapes whose folded route is remembered; when there are more, they are folded again.
+pub const FOLDED_SHAPES: usize = 65_536;
+
+/// Consumers kept apart, some 250 bytes each; when more come, the light ones are counted under `(other)`.
+pub const CONSUMERS: usize = 131_072;
+
+/// Bytes of their names; likewise.
+pub const CONSUMER_NAME_BYTES: usize = 16 << 20;
+
+/// Names that a full table of routes or consumers takes in with one report, for others that are lighter: what a collector has
+/// to keep grows by no more.
+pub const AWARDS: usize = 32;
+
+/// Likewise, of what is read for a report of its own, which nobody keeps, every [`REPORT_AWARDED_AFTER`] transactions.
+pub const REPORT_AWARDS: usize = 1_024;
+
+/// Transactions; often enough that those who come are soon counted.
+pub const REPORT_AWARDED_AFTER: u64 = 16_384;
 
 /// Services kept apart; later ones are counted under `(other)`.
 pub const SERVICES: usize = 1_000;
@@ -62,6 +81,13 @@ pub const TIMELINE_STEPS: usize = 240;
 /// Cells of open windows; when there are more, they are shipped early. Some 4 MiB, which is what a report takes at each
 /// of the hands it passes through.
 pub const OPEN_CELLS: usize = 16_384;
+
+/// Cells that the next piece of every log may bring it to, which is half of what a report may hold. What is beyond is counted
+/// in the cell of all consumers of its route, and in [`COARSE_CELLS`] more that of all routes.
+pub const CELLS: usize = 131_072;
+
+/// Cells beyond [`CELLS`] that are still told apart by route.
+pub const COARSE_CELLS: usize = 32_768;
 
 /// Sums of marks; when there are more, they are shipped early.
 pub const OPEN_MARKS: usize = 8_192;

@@ -4,6 +4,7 @@
 //! up in the order of the source, so that the result does not depend on the number of threads.
 
 mod batch;
+mod cardinality;
 mod group;
 mod marks;
 mod registry;

@@ -38,7 +38,7 @@ pub use contract::{
     Caller, ContractAnswer, ContractQuery, DeprecatedOperation, DocumentState, Remainder, Rows, UndocumentedRoute,
     UndocumentedStatus, UnusedOperation,
 };
-pub use document::{Document, Part, Source, TimePoint};
+pub use document::{Document, Folded, Part, Source, TimePoint};
 pub use posture::{
     AddressRow, AuthCounts, Calls, CredentialsAnswer, DeprecatedBy, DeprecatedRoute, Deprecations, ExpiredTokens,
     LimitRow, LimitsAnswer, PostureQuery, SaidBy, SuggestedLimit,

@@ -43,6 +43,7 @@ pub(super) fn one() -> Document {
         consumer_count: 1,
         timeline: vec![time_point(0, &sum, [(10_000, 1)].into())],
         coverage: Coverage { lines_read: 1, transactions: 1, ..Coverage::default() },
+        folded: None,
         ..empty()
     }
 }
@@ -62,6 +63,7 @@ pub(super) fn empty() -> Document {
         timeline: vec![],
         timeline_step_s: 1,
         coverage: Coverage::default(),
+        folded: None,
     }
 }
 
@@ -139,6 +141,7 @@ pub(super) fn rich() -> Document {
         timeline,
         timeline_step_s: STEP_S,
         coverage,
+        folded: None,
         ..empty()
     }
 }

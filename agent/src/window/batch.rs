@@ -263,6 +263,10 @@ impl Names {
         ((id as usize) < self.ends.len()).then(|| slice(&self.bytes, &self.ends, id))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.ends.len() as u32).map(|id| slice(&self.bytes, &self.ends, id))
     }

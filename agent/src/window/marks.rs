@@ -108,6 +108,23 @@ impl MarkTable {
         }
     }
 
+    /// A transaction whose route or consumer of this name found no room.
+    pub(super) fn fold(&mut self, kind: MarkKind, ended: Timestamp, resource: u32, name: &[u8]) {
+        let hour = ended.floor(MARK_WIDTH);
+        let key = Key { hour, kind, resource: Some(resource), route: Which::All, who: Who::All };
+        let mut one = MarkSum::one(ended, None);
+        match self.sums.get_mut(&key) {
+            Some(sum) => {
+                sum.merge(&one);
+                sum.distinct.add(name);
+            }
+            None => {
+                one.distinct.add(name);
+                self.put(key, one);
+            }
+        }
+    }
+
     /// Whether so many have gathered that they should be shipped before their time.
     pub(super) fn is_full(&self) -> bool {
         self.sums.len() >= budget::OPEN_MARKS

@@ -5,19 +5,20 @@
 use std::collections::BTreeMap;
 
 use pitot_model::{
-    Coverage, Route,
-    api::{Document, Part, Source, Totals},
+    Coverage, Distinct, Reason, Route,
+    api::{Document, Folded, Part, Source, Totals},
 };
 
 use super::{
-    batch::Batch,
+    batch::{Batch, split_route},
     group::{DenseBudget, Group},
-    registry::Registry,
+    registry::{Mapping, Registry},
     timeline::Timeline,
 };
+use crate::budget;
 
 /// Sums over all batches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Summary {
     registry: Registry,
     /// By number of the route.
@@ -27,6 +28,24 @@ pub struct Summary {
     timeline: Timeline,
     coverage: Coverage,
     dense: DenseBudget,
+    /// Names that count under `(other)`.
+    folded_routes: Distinct,
+    folded_consumers: Distinct,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            registry: Registry::of_report(),
+            routes: Vec::new(),
+            consumers: Vec::new(),
+            timeline: Timeline::default(),
+            coverage: Coverage::default(),
+            dense: DenseBudget::default(),
+            folded_routes: Distinct::default(),
+            folded_consumers: Distinct::default(),
+        }
+    }
 }
 
 /// Rows of each table that a document holds; 0 for all.
@@ -51,8 +70,12 @@ impl Summary {
             self.consumers[mapping.consumers[row.consumer as usize] as usize].add(row, &mut self.dense);
             self.timeline.add(row);
         }
+        self.note_folded(batch, &mapping);
         if self.registry.is_full() {
             self.fold();
+        }
+        if self.registry.n_unsettled() >= budget::REPORT_AWARDED_AFTER {
+            self.settle();
         }
     }
 
@@ -65,7 +88,7 @@ impl Summary {
     pub fn document(&mut self, program: &str, sources: Vec<Source>, limits: Limits) -> Document {
         let (mut services, mut routes): (BTreeMap<String, Group>, BTreeMap<(String, Route), Group>) =
             Default::default();
-        let templates = self.registry.templates(|id| self.routes[id as usize].count);
+        let templates = self.registry.templates();
         let mut totals = Group::default();
         for ((group, (resource, route)), template) in self.routes.iter().zip(&self.registry.routes).zip(templates) {
             let service = &self.registry.resources[*resource as usize].service;
@@ -76,7 +99,8 @@ impl Summary {
             services.entry(service.clone()).or_default().absorb(group);
         }
         services.values().for_each(|group| totals.absorb(group));
-        let (route_count, consumer_count) = (routes.len(), self.consumers.len());
+        let route_count = routes.values().filter(|group| group.count > 0).count();
+        let consumer_count = self.consumers.iter().filter(|group| group.count > 0).count();
         let range = self.timeline.range();
         Document {
             version: Document::VERSION,
@@ -98,6 +122,46 @@ impl Summary {
             timeline: self.timeline.points(),
             timeline_step_s: self.timeline.step_s(),
             coverage: self.coverage.clone(),
+            folded: self.folded(),
+        }
+    }
+
+    fn folded(&self) -> Option<Folded> {
+        let (routes, consumers) = (Reason::RouteFolded, Reason::ConsumerFolded);
+        let folded = Folded {
+            route_transactions: self.coverage.get(routes),
+            routes: self.folded_routes.estimate(),
+            consumer_transactions: self.coverage.get(consumers),
+            consumers: self.folded_consumers.estimate(),
+        };
+        (folded.route_transactions + folded.consumer_transactions > 0).then_some(folded)
+    }
+
+    fn note_folded(&mut self, batch: &Batch, mapping: &Mapping) {
+        let folded = |is_folded: &[bool]| is_folded.iter().zip(0..).filter(|(is, _)| **is).map(|(_, i)| i).collect();
+        let (routes, consumers): (Vec<u32>, Vec<u32>) =
+            (folded(&mapping.folded_routes), folded(&mapping.folded_consumers));
+        routes.iter().filter_map(|i| batch.routes.get(*i)?.get(4..)).for_each(|name| self.folded_routes.add(name));
+        consumers.iter().filter_map(|i| batch.consumers.get(*i)).for_each(|name| self.folded_consumers.add(name));
+    }
+
+    /// Light names make room for heavier ones: what was counted of them is counted under `(other)`.
+    fn settle(&mut self) {
+        let settled = self.registry.settle();
+        for (number, name) in settled.consumers {
+            let group = std::mem::take(&mut self.consumers[number as usize]);
+            self.coverage.add(Reason::ConsumerFolded, group.count);
+            self.folded_consumers.add(&name);
+            self.consumers[Registry::OTHER_CONSUMER as usize].absorb(&group);
+        }
+        for (number, name) in settled.routes {
+            let group = std::mem::take(&mut self.routes[number as usize]);
+            self.coverage.add(Reason::RouteFolded, group.count);
+            let (resource, method, _) = split_route(&name);
+            self.folded_routes.add(name.get(4..).unwrap_or_default());
+            let other = self.registry.other_route(resource, method) as usize;
+            self.routes.resize_with(self.registry.routes.len(), Group::default);
+            self.routes[other].absorb(&group);
         }
     }
 
@@ -111,9 +175,9 @@ impl Summary {
 
     fn fold(&mut self) {
         let old = std::mem::take(&mut self.routes);
-        let numbers = self.registry.fold(|id| old[id as usize].count);
+        let numbers = self.registry.fold();
         self.routes.resize_with(self.registry.routes.len(), Group::default);
-        for (group, number) in old.iter().zip(numbers) {
+        for (group, number) in old.iter().zip(numbers).filter(|(group, _)| group.count > 0) {
             self.routes[number as usize].absorb(group);
         }
     }

@@ -6,12 +6,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hashbrown::HashMap;
-use pitot_model::{Cell, Coverage, Mark, Reason, Resource, Route, RouteAlias, Status, Timestamp, Window};
+use pitot_model::{Cell, Coverage, Mark, MarkKind, Reason, Resource, Route, RouteAlias, Status, Timestamp, Window};
 
 use super::{
     batch::{Batch, NO_TIME, Row, UNKNOWN},
     marks::MarkTable,
-    registry::Registry,
+    registry::{Mapping, Registry},
 };
 use crate::{budget, enrich::is_coarser};
 
@@ -21,10 +21,8 @@ pub struct Windows {
     width: Duration,
     instance: String,
     registry: Registry,
-    /// Transactions by number of the route, since the start.
-    counts: Vec<u64>,
-    /// By number of the route: the template that it was last shipped under.
-    shipped: Vec<Option<String>>,
+    /// By number of the route: how it was last shipped.
+    shipped: Vec<Option<Shipped>>,
     /// Learned when the table of routes was full, not yet drained.
     aliases: Vec<RouteAlias>,
     open: BTreeMap<(Timestamp, u32), Open>,
@@ -35,7 +33,18 @@ pub struct Windows {
 }
 
 /// One window of one resource: cells by route, consumer and status.
-type Open = HashMap<(u32, u32, Status), Cell>;
+type Open = HashMap<Key, Cell>;
+
+/// Numbers of the route and the consumer, and the status.
+type Key = (u32, u32, Status);
+
+/// How a route was shipped.
+#[derive(Debug)]
+struct Shipped {
+    template: String,
+    /// Whether it was one that somebody tried out, as far as was known.
+    is_unproven: bool,
+}
 
 /// What there was since the last time.
 #[derive(Debug, Default)]
@@ -59,7 +68,6 @@ impl Windows {
             width,
             instance,
             registry: Registry::default(),
-            counts: Vec::new(),
             shipped: Vec::new(),
             aliases: Vec::new(),
             open: BTreeMap::new(),
@@ -74,13 +82,12 @@ impl Windows {
     pub fn add(&mut self, batch: &Batch) {
         self.coverage.merge(&batch.coverage);
         let mapping = self.registry.map(batch, &mut self.coverage);
-        self.counts.resize(self.registry.routes.len(), 0);
-        self.shipped.resize(self.registry.routes.len(), None);
+        self.shipped.resize_with(self.registry.routes.len(), || None);
         for row in &batch.rows {
             let (route, consumer) = (mapping.routes[row.route as usize], mapping.consumers[row.consumer as usize]);
-            self.counts[route as usize] += 1;
             self.add_row(row, route, consumer);
         }
+        self.mark_folded(batch, &mapping);
         self.marks.add(batch, &mapping, &self.registry);
         if self.registry.is_full() {
             self.fold();
@@ -94,13 +101,15 @@ impl Windows {
 
     /// Everything since the last time.
     pub fn drain(&mut self) -> Drained {
-        let mut templates = self.registry.templates(|id| self.counts[id as usize]);
-        for (template, shipped) in templates.iter_mut().zip(&self.shipped) {
-            // What was shipped under a coarser name stays there: it cannot be told apart any more.
+        let mut templates = self.registry.templates();
+        for ((template, shipped), number) in templates.iter_mut().zip(&self.shipped).zip(0..) {
+            // What was shipped under a coarser name stays there: it cannot be told apart any more. Only what was taken for
+            // one of many tries, and proved to be more, has a name of its own from then on.
             if let Some(shipped) = shipped
-                && !is_coarser(template, shipped)
+                && !is_coarser(template, &shipped.template)
+                && (!shipped.is_unproven || self.registry.is_unproven(number))
             {
-                template.clone_from(shipped);
+                template.clone_from(&shipped.template);
             }
         }
         let aliases = self.rename(&templates);
@@ -110,6 +119,9 @@ impl Windows {
             .map(|((start, resource), cells)| self.window(start, resource, cells, &templates))
             .collect();
         let marks = self.marks.drain(&self.registry, &templates);
+        for (number, _) in self.registry.settle().routes {
+            self.shipped[number as usize] = None;
+        }
         let coverage = std::mem::take(&mut self.coverage);
         Drained { windows, aliases, marks, coverage, watermark: self.watermark }
     }
@@ -124,9 +136,14 @@ impl Windows {
         self.watermark = self.watermark.max(ended);
         let resource = self.registry.routes[route as usize].0;
         let cells = self.open.entry((ended.floor(self.width), resource)).or_default();
-        let cell = cells.entry((route, consumer, row.status)).or_insert_with(|| {
+        let mut key = (route, consumer, row.status);
+        if self.n_cells >= budget::CELLS && !cells.contains_key(&key) {
+            key = coarser(key, self.n_cells, resource, &mut self.registry);
+            self.coverage.add(Reason::CellFolded, 1);
+        }
+        let cell = cells.entry(key).or_insert_with(|| {
             self.n_cells += 1;
-            Cell { route, consumer, status: row.status, ..Cell::default() }
+            Cell { route: key.0, consumer: key.1, status: key.2, ..Cell::default() }
         });
         cell.stats.count += 1;
         cell.stats.request_bytes = cell.stats.request_bytes.saturating_add(row.request_bytes);
@@ -136,6 +153,25 @@ impl Windows {
         }
         if row.ttfb_us != UNKNOWN {
             cell.stats.ttfb.record(u64::from(row.ttfb_us));
+        }
+    }
+
+    /// Tells which transactions found no room, and how many different names they had.
+    fn mark_folded(&mut self, batch: &Batch, mapping: &Mapping) {
+        if mapping.folded_routes.is_empty() && mapping.folded_consumers.is_empty() {
+            return;
+        }
+        for row in batch.rows.iter().filter(|row| row.ended_us != NO_TIME) {
+            let (ended, route) = (Timestamp::from_micros(row.ended_us), mapping.routes[row.route as usize]);
+            let resource = self.registry.routes[route as usize].0;
+            if mapping.folded_routes.get(row.route as usize) == Some(&true) {
+                let name = batch.routes.get(row.route).and_then(|key| key.get(4..)).unwrap_or_default();
+                self.marks.fold(MarkKind::RoutesFolded, ended, resource, name);
+            }
+            if mapping.folded_consumers.get(row.consumer as usize) == Some(&true) {
+                let name = batch.consumers.get(row.consumer).unwrap_or_default();
+                self.marks.fold(MarkKind::ConsumersFolded, ended, resource, name);
+            }
         }
     }
 
@@ -175,10 +211,25 @@ impl Windows {
     /// Notes under which template every route is shipped from now on. Gives aliases for those that had another.
     fn rename(&mut self, templates: &[String]) -> Vec<RouteAlias> {
         let mut aliases = std::mem::take(&mut self.aliases);
-        for ((shipped, template), (resource, route)) in
-            self.shipped.iter_mut().zip(templates).zip(&self.registry.routes)
+        for (((shipped, template), (resource, route)), number) in
+            self.shipped.iter_mut().zip(templates).zip(&self.registry.routes).zip(0..)
         {
-            let old = shipped.replace(template.clone()).filter(|old| old != template);
+            let is_unproven = self.registry.is_unproven(number);
+            let old = match shipped {
+                Some(shipped) => {
+                    shipped.is_unproven = is_unproven;
+                    if shipped.template == *template {
+                        continue;
+                    }
+                    Some(std::mem::replace(&mut shipped.template, template.clone()))
+                }
+                // Of no name: nobody has this number.
+                None if template.is_empty() => None,
+                None => {
+                    *shipped = Some(Shipped { template: template.clone(), is_unproven });
+                    None
+                }
+            };
             if let Some(old) = old.filter(|old| is_coarser(template, old)) {
                 let method = &route.method;
                 aliases.push(RouteAlias {
@@ -194,16 +245,16 @@ impl Windows {
     }
 
     fn fold(&mut self) {
-        let (counts, shipped) = (std::mem::take(&mut self.counts), std::mem::take(&mut self.shipped));
-        let numbers = self.registry.fold(|id| counts[id as usize]);
+        let shipped = std::mem::take(&mut self.shipped);
+        let numbers = self.registry.fold();
         self.marks.renumber(|route| numbers[route as usize], |consumer| consumer);
-        self.counts.resize(self.registry.routes.len(), 0);
-        self.shipped.resize(self.registry.routes.len(), None);
-        for ((&number, count), name) in numbers.iter().zip(&counts).zip(shipped) {
+        self.shipped.resize_with(self.registry.routes.len(), || None);
+        for (&number, shipped) in numbers.iter().zip(shipped) {
             let (resource, route) = &self.registry.routes[number as usize];
-            self.counts[number as usize] += count;
-            self.shipped[number as usize] = Some(route.template.clone());
-            if let Some(old) = name.filter(|old| *old != route.template && is_coarser(&route.template, old)) {
+            let is_unproven = self.registry.is_unproven(number);
+            self.shipped[number as usize] = Some(Shipped { template: route.template.clone(), is_unproven });
+            let old = shipped.map(|shipped| shipped.template);
+            if let Some(old) = old.filter(|old| *old != route.template && is_coarser(&route.template, old)) {
                 self.aliases.push(RouteAlias {
                     service: self.registry.resources[*resource as usize].service.clone(),
                     from: Route::new(route.method.clone(), old),
@@ -226,4 +277,12 @@ impl Windows {
         }
         self.n_cells = self.open.values().map(HashMap::len).sum();
     }
+}
+
+/// The key of the cell that counts for all consumers of the same route, or, where there are even too many of those, for all
+/// routes.
+fn coarser((route, _, status): Key, n_cells: usize, resource: u32, registry: &mut Registry) -> Key {
+    let is_of_one_route = n_cells < budget::CELLS + budget::COARSE_CELLS;
+    let route = if is_of_one_route { route } else { registry.other_route(resource, "") };
+    (route, Registry::OTHER_CONSUMER, status)
 }

@@ -34,6 +34,23 @@ pub struct Document {
     pub timeline_step_s: u64,
     /// How much of the truth the numbers saw.
     pub coverage: Coverage,
+    /// What is counted under `(other)`; absent where everything was told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folded: Option<Folded>,
+}
+
+/// Routes and consumers for which there was no room, from when on they found none. Heavy ones found room soon, and are exact from
+/// then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Folded {
+    /// Transactions of such routes.
+    pub route_transactions: u64,
+    /// Different routes among them, estimated; the standard error is 3.25 %.
+    pub routes: u64,
+    /// Transactions of such consumers.
+    pub consumer_transactions: u64,
+    /// Different consumers among them, likewise.
+    pub consumers: u64,
 }
 
 impl Document {
