@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Reload(Reload),
     /// Make a token for agents or people, and what the collector has to know of it
     Token(Token),
+    /// Print the pseudonym of a key, for a file of names of consumers
+    Pseudonym(Pseudonym),
     /// Play a small API under traffic with three incidents, and watch it
     Demo(Demo),
     /// Check configuration files, or print a sample of one
@@ -246,6 +248,15 @@ pub(crate) struct Agent {
     /// End once all files were read to their ends and the collector took everything
     #[arg(long)]
     pub(crate) once: bool,
+    /// Read as configured, files from their start, and print what would be shipped; nothing is sent and no state is written
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// With --dry-run: how long to read at most; 10s by default
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, requires = "dry_run")]
+    pub(crate) duration: Option<Duration>,
+    /// With --dry-run: as JSON, one report on each line, then what was replaced
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
     /// Name of this agent; the host name by default
     #[arg(long, value_name = "NAME", env = "PITOT_AGENT")]
     pub(crate) name: Option<String>,
@@ -294,11 +305,11 @@ pub(crate) struct Query {
     /// What to ask for
     #[arg(long, value_enum, default_value_t = What::Anomalies)]
     pub(crate) what: What,
-    /// Rows of a table, lines of a series: none, service, route, consumer, version, status or method
+    /// Rows of a table, lines of a series: none, service, route, consumer, group, version, status or method
     #[arg(long, value_parser = group_by, default_value = "service")]
     pub(crate) by: GroupBy,
     /// From this time on (RFC 3339, date, seconds since the epoch), or this long ago (15m, 2h, 7d); tables and series
-    /// begin 15 minutes ago by default, anomalies with the first
+    /// begin 15 minutes ago by default, deprecations, limits and credentials 7 days, anomalies with the first
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Before this time
@@ -410,6 +421,12 @@ pub(crate) enum What {
     Table,
     Series,
     Coverage,
+    /// Deprecated routes that are still called, and by whom
+    Deprecations,
+    /// Who is limited and who heeds it, and what limits could be
+    Limits,
+    /// Refusals by kind of evidence, expired web tokens, addresses with many credentials
+    Credentials,
     Agents,
     Status,
 }
@@ -422,6 +439,22 @@ pub(crate) struct Token {
     /// What it is good for: ingest (to ship reports), read (to ask) or admin (everything); may be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, default_value = "ingest")]
     pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pseudonym {
+    /// The key; without one, each line of standard input
+    #[arg(value_name = "KEY")]
+    pub(crate) credential: Option<String>,
+    /// It is a bearer token, or a claim of one
+    #[arg(long)]
+    pub(crate) token: bool,
+    /// Configuration file of the agent
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of the agent's secret
+    #[arg(long, value_name = "DIR", env = "PITOT_STATE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -487,5 +520,5 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 fn group_by(text: &str) -> Result<GroupBy, String> {
     serde_json::from_value(serde_json::Value::from(text))
-        .map_err(|_| "use none, service, route, consumer, version, status or method".to_owned())
+        .map_err(|_| "use none, service, route, consumer, group, version, status or method".to_owned())
 }

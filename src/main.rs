@@ -17,6 +17,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    report_bugs();
     let cli = Cli::parse_from(with_default_command(std::env::args_os().collect()));
     match run(cli.command) {
         Ok(code) => code,
@@ -27,6 +28,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Bugs tell where they are and what of them is written in the program. What was put together when it happened may hold
+/// text of a log line, and is left out.
+fn report_bugs() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("unnamed");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let said =
+            panic.payload().downcast_ref::<&'static str>().unwrap_or(&"(its text may hold traffic and is not shown)");
+        let trace = std::backtrace::Backtrace::capture();
+        let _ = writeln!(std::io::stderr(), "thread `{name}` panicked at {place}: {said}; this is a bug of pitot");
+        if trace.status() == std::backtrace::BacktraceStatus::Captured {
+            let _ = writeln!(std::io::stderr(), "{trace}");
+        }
+    }));
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -43,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Agents(args) => cmd::agents::run(&args),
         Command::Reload(args) => cmd::reload::run(&args),
         Command::Token(args) => cmd::token::run(&args),
+        Command::Pseudonym(args) => cmd::pseudonym::run(&args),
         Command::Demo(args) => cmd::demo::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Completions { shell } => cmd::manual::completions(shell),

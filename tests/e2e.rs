@@ -15,6 +15,8 @@ mod demo;
 mod fleet;
 #[path = "e2e/packets/mod.rs"]
 mod packets;
+#[path = "e2e/posture.rs"]
+mod posture;
 #[path = "e2e/privacy.rs"]
 mod privacy;
 #[path = "e2e/routes.rs"]

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use pitot_agent::{
-    enrich::{Consumers, Pseudonyms, Settings, Template, Templates},
+    enrich::{Consumers, Keys, Pseudonyms, Settings, Template, Templates},
     http,
     io::{SourceSpec, fresh_secret, load_secret},
     log::Format,
@@ -79,11 +79,11 @@ pub(crate) fn wanted(reading: &Reading, keep_rejected: bool) -> Wanted {
 
 /// Pseudonyms keyed with this machine's secret. Where none can be kept, with one that lasts for this run.
 pub(crate) fn pseudonyms(state: &Path) -> anyhow::Result<Pseudonyms> {
-    let secret = load_secret(state).or_else(|error| {
+    let keys = load_secret(state).or_else(|error| {
         let _ = writeln!(std::io::stderr(), "pitot: {error}; pseudonyms of this run will not be those of the next");
-        fresh_secret()
+        fresh_secret().map(Keys::one)
     });
-    Ok(Pseudonyms::keyed(&secret?))
+    Ok(keys?.at(super::query::now()))
 }
 
 /// Where this machine's secret lives.
