@@ -16,7 +16,7 @@ pub(super) async fn deprecations(State(c): State<Collector>, Params(q): Params<P
     let answer = c.ask(move |core, now| {
         let documents = core.documents();
         let promised = |service: &str, route: &Route| promise(documents, service, route);
-        let has_some = documents.deprecated().next().is_some();
+        let has_some = documents.all.iter().any(|d| d.contract.operations.iter().any(|o| o.is_deprecated));
         query::deprecations(core.context(now), &q, if has_some { Some(&promised) } else { None })
     });
     Ok(Json(answer.await?.map_err(|e| e.problem())?))
