@@ -130,7 +130,8 @@ fn seen(at: Timestamp) -> impl Display {
 fn sparks(series: &[u64]) -> String {
     const LEVELS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let each = series.len().div_ceil(SPARKS).max(1);
-    let sums: Vec<u64> = series.chunks(each).map(|part| part.iter().fold(0, |sum, n| sum.saturating_add(*n))).collect();
+    let sums: Vec<u64> =
+        series.chunks(each).map(|part| part.iter().fold(0_u64, |sum, n| sum.saturating_add(*n))).collect();
     let most = sums.iter().copied().max().unwrap_or(0).max(1);
     let level = |n: u64| (u128::from(n) * 8).div_ceil(u128::from(most)) as usize;
     sums.into_iter().map(|n| LEVELS[level(n).min(8)]).collect()
