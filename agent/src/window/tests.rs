@@ -131,11 +131,11 @@ proptest! {
 fn a_template_learned_late_takes_its_earlier_counts_along() {
     let names: Vec<Call> = (0..60).map(|i| call(i, &format!("/users/u{i}x/posts"), "c")).collect();
     let mut windows = Windows::new(Duration::from_secs(10), String::new());
-    windows.add(&batch(&names[..40]));
+    windows.add(&batch(&names[..1]));
     assert!(windows.drain().aliases.is_empty());
-    windows.add(&batch(&names[40..]));
+    windows.add(&batch(&names[1..]));
     let drained = windows.drain();
-    assert_eq!(drained.aliases.len(), 40);
+    assert_eq!(drained.aliases.len(), 1);
     assert!(drained.aliases.iter().all(|a| a.to.template == "/users/{slug}/posts"));
     assert!(drained.windows.iter().flat_map(|w| &w.routes).all(|r| r.template == "/users/{slug}/posts"));
     assert!(windows.drain().aliases.is_empty());
