@@ -3,6 +3,8 @@
 
 #[path = "e2e/access.rs"]
 mod access;
+#[path = "e2e/contract.rs"]
+mod contract;
 #[path = "e2e/corpus.rs"]
 mod corpus;
 #[path = "e2e/daemons.rs"]
