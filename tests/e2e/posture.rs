@@ -101,7 +101,7 @@ fn deprecated_routes_are_told_from_logs_that_have_the_header() {
     let mut nginx = String::new();
     let mut lines = String::new();
     for (at, (name, i)) in CALLERS.iter().flat_map(|(name, n)| (0..*n).map(move |i| (*name, i))).enumerate() {
-        let time = format!("12/Jan/2026:08:{:02}:30 +0000", at);
+        let time = format!("12/Jan/2026:08:{at:02}:30 +0000");
         let sunset = "Tue, 01 Jan 2030 00:00:00 GMT";
         let _ =
             writeln!(nginx, r#"10.0.0.1 - {name} [{time}] "GET /v1/old/{i} HTTP/1.1" 200 5 "@1688169599" "{sunset}""#);
@@ -116,7 +116,7 @@ fn deprecated_routes_are_told_from_logs_that_have_the_header() {
         let (_collector, address) = collector(dir.path(), &dir.path().join("data"));
         let (path, config) = (dir.path().join("access.log"), dir.path().join("agent.toml"));
         std::fs::write(&path, &log).unwrap();
-        let source = format!("[[source]]\npath = {path:?}\nformat = '''{format}'''\nfrom_start = true\n");
+        let source = format!("[[source]]\npath = {path:?}\nlog_format = '''{format}'''\nfrom_start = true\n");
         std::fs::write(&config, format!("name = \"web-1\"\n{source}")).unwrap();
         let mut agent = pitot(dir.path());
         agent.args(["agent", "--once", "--since", "2026-01-01", "--collector", &format!("http://{address}"), "-c"]);
