@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Contract) -> anyhow::Result<ExitCode> {
         match format {
             DocumentFormat::Json => writeln!(out, "{document:#}")?,
             DocumentFormat::Yaml => {
-                out.write_all(contract::yaml(&document).context("no document came back")?.as_bytes())?
+                out.write_all(contract::yaml(&document).context("no document came back")?.as_bytes())?;
             }
         }
         out.flush()?;

@@ -65,7 +65,8 @@ fn routes_are_learned_exactly_in_any_order_of_lines() {
         let want: BTreeMap<String, u64> = counts.filter(|(_, count)| *count > 0).collect();
         let text = fs::read_to_string(&log).expect("the generator writes text");
         let mut lines: Vec<&str> = text.lines().collect();
-        let orders: [(&str, fn(&str) -> (u64, &str)); 3] = [
+        type Key = fn(&str) -> (u64, &str);
+        let orders: [(&str, Key); 3] = [
             ("as written", |_| (0, "")),
             ("shuffled", |line| (line.bytes().fold(7, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)), "")),
             ("sorted by request", |line| (0, line.split_once('"').map_or("", |(_, request)| request))),

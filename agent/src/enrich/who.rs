@@ -18,7 +18,7 @@ use super::{
     jwt,
     names::Names,
     proxies::{Proxies, Telling},
-    rules::{BY_CHOICE, BY_USUAL, Rules, What, query_value, signature_in_query},
+    rules::{BY_CHOICE, BY_USUAL, Rule, Rules, What, query_value, signature_in_query},
 };
 
 /// What the operator says about consumers.
@@ -183,7 +183,7 @@ pub(super) fn by_rules<'a>(rules: &Rules, seen: &Seen<'a>, scratch: &'a mut Vec<
         break;
     }
     let rule = at as u8;
-    let kind = rules.iter().nth(at).map_or(Evidence::None, |r| r.usual_evidence());
+    let kind = rules.iter().nth(at).map_or(Evidence::None, Rule::usual_evidence);
     match place {
         Place::Nowhere => Found::Nobody,
         Place::Usual => Found::Usual,

@@ -58,6 +58,20 @@ pub(super) fn from_v1(m: v1::Mark) -> Result<Option<Mark>, WireError> {
 }
 
 #[cfg(test)]
+pub(super) fn sample() -> Mark {
+    let mut sum = MarkSum::one(Timestamp::from_secs(1_768_176_001), Some(60));
+    sum.distinct.add(b"key-1");
+    let key = MarkKey {
+        hour: Timestamp::from_secs(1_768_176_000),
+        kind: MarkKind::RetryAfter,
+        service: "shop".into(),
+        route: crate::Route::new("GET", "/v1/users/{uuid}"),
+        consumer: crate::Consumer::new("acme", crate::Evidence::Key).in_group("partners"),
+    };
+    Mark { key, sum }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -82,18 +96,4 @@ mod tests {
         let newer = v1::Mark { kind: 9_999, count: 0, ..to_v1(&sample()) };
         assert_eq!(all_from_v1(vec![newer]), Ok(vec![]), "kinds of newer versions are left out");
     }
-}
-
-#[cfg(test)]
-pub(super) fn sample() -> Mark {
-    let mut sum = MarkSum::one(Timestamp::from_secs(1_768_176_001), Some(60));
-    sum.distinct.add(b"key-1");
-    let key = MarkKey {
-        hour: Timestamp::from_secs(1_768_176_000),
-        kind: MarkKind::RetryAfter,
-        service: "shop".into(),
-        route: crate::Route::new("GET", "/v1/users/{uuid}"),
-        consumer: crate::Consumer::new("acme", crate::Evidence::Key).in_group("partners"),
-    };
-    Mark { key, sum }
 }

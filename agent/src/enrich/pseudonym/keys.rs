@@ -121,7 +121,7 @@ mod tests {
         let keys = Keys::parse(format!("# ours\n{OLD}\n\n2026-12-01T00:00:00Z  {NEW}\n").as_bytes()).ok().unwrap();
         let change = 1_796_083_200;
         let (old, new) = (name(&Keys::one([1; 32]), 0).remove(0), name(&Keys::one([2; 32]), 0).remove(0));
-        assert_eq!(name(&keys, change - 1), [old.clone()]);
+        assert_eq!(name(&keys, change - 1), std::slice::from_ref(&old));
         assert_eq!(name(&keys, change), [new, old]);
         let now = keys.at(Timestamp::EPOCH);
         assert_eq!(now.next_change(), Some(Timestamp::from_secs(change)));

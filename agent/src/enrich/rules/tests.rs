@@ -115,7 +115,8 @@ fn every_rule_finds_its_consumer_on_the_wire() {
     let bearer = format!("Authorization: Bearer {EXPIRED}");
     let xfcc = "X-Forwarded-Client-Cert: By=spiffe://a;Hash=ab;Subject=\"CN=shop,O=Acme\";URI=spiffe://b, Hash=cd";
     let signed = "Authorization: AWS4-HMAC-SHA256 Credential=AKIA1/20260101/eu/s3/aws4_request, Signature=f";
-    let cases: &[(&[What], &str, &[&str], (String, Evidence))] = &[
+    type Case<'a> = (&'a [What], &'a str, &'a [&'a str], (String, Evidence));
+    let cases: &[Case<'_>] = &[
         (&[header("X-Who")], "/", &["x-who: acme"], plain("acme", Evidence::Name)),
         (&[header("X-Api-Key")], "/", &["x_api_key:  ak_1 "], key("ak_1")),
         (&[header("X-Who")], "/", &["X-Api-Key: k"], plain("", Evidence::None)),
@@ -162,7 +163,8 @@ fn every_rule_finds_its_consumer_in_logs() {
     };
     let bearer = format!("Bearer {EXPIRED}");
     let json = |rest: &str| format!(r#"{{"remote_addr":"10.0.0.9","method":"GET","uri":"/a","status":200,{rest}}}"#);
-    let cases: &[(&[What], String, String, (String, Evidence))] = &[
+    type Case<'a> = (&'a [What], String, String, (String, Evidence));
+    let cases: &[Case<'_>] = &[
         (&[header("X-Who")], nginx("$http_x_who"), line("-", "/", "acme"), plain("acme", Evidence::Name)),
         (&[header("X-Api-Key")], nginx("$http_x_api_key"), line("-", "/", "k"), key("k")),
         (

@@ -80,7 +80,7 @@ fn who_comes_again_and_again_is_told_apart_among_any_number_that_come_once() {
         match i % 20 {
             0 => {
                 folded[(i / 20 % 100) as usize] +=
-                    usize::from(!come(&mut table, &format!("real {}", i / 20 % 100), once()))
+                    usize::from(!come(&mut table, &format!("real {}", i / 20 % 100), once()));
             }
             _ => _ = come(&mut table, &format!("junk {i}"), once()),
         }

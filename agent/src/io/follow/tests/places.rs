@@ -78,7 +78,7 @@ fn where_a_link_led_for_a_moment_is_read_though_it_was_seen_there() {
     let mut rig = Rig::new(&["s.log"]);
     let lead = |rig: &Rig, to: &str| {
         let _ = fs::remove_file(rig.path("s.log"));
-        std::os::unix::fs::symlink(rig.path(to), rig.path("s.log")).unwrap();
+        symlink(rig.path(to), rig.path("s.log")).unwrap();
     };
     rig.write("s-1.log", "a1\n");
     lead(&rig, "s-1.log");
