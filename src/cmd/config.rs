@@ -172,6 +172,10 @@ impl AgentFile {
         }
         problems.extend(openapi::problems(&self.openapi));
         problems.extend(leaks::of_header("consumer_header", &self.consumer_header));
+        for (i, consumer) in self.consumer.iter().enumerate() {
+            let rule = consumer.rule().ok();
+            problems.extend(rule.and_then(|rule| leaks::of_rule(&format!("consumer {}", i + 1), &rule)));
+        }
         for (i, source) in self.source.iter().enumerate() {
             let key = format!("source {} (`{}`)", i + 1, source.path.display());
             problems.extend(leaks::of_header(&format!("{key}: consumer"), &source.consumer));

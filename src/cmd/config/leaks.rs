@@ -121,7 +121,7 @@ mod tests {
             assert_eq!(problem("consumer_header", place, name).is_some(), is_refused, "{place:?} {name}");
         }
         for (name, is_refused) in
-            [("Cookie", true), ("X-Vault-Token", true), ("x-api-key", false), ("X-Tenant-Id", false)]
+            [("DPoP", true), ("X-Amz-Signature", true), ("Cookie", false), ("x-api-key", false), ("X-Tenant-Id", false)]
         {
             assert_eq!(of_header("consumer_header", name).is_some(), is_refused, "{name}");
         }
