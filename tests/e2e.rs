@@ -3,10 +3,10 @@
 
 #[path = "e2e/access.rs"]
 mod access;
-#[path = "e2e/contract.rs"]
-mod contract;
 #[path = "e2e/canary/mod.rs"]
 mod canary;
+#[path = "e2e/contract.rs"]
+mod contract;
 #[path = "e2e/corpus.rs"]
 mod corpus;
 #[path = "e2e/daemons.rs"]

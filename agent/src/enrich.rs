@@ -42,7 +42,7 @@ use secrets::Hidden;
 pub use secrets::{is_secret, names_secret};
 pub use shape::write_shape;
 pub use target::path_of;
-pub use template::{Template, TemplateError, Templates};
+pub use template::{Template, TemplateError, Templates, shown_route};
 pub use who::Consumers;
 use who::{Found, RULE_TAG, Seen, Who, by_rules, tag, tell};
 

@@ -9,7 +9,7 @@ mod wire;
 use std::{io::Write, path::Path, process::ExitCode, sync::Arc};
 
 use pitot_agent::{
-    enrich::{Enricher, Settings, is_secret, shown_host},
+    enrich::{Enricher, Settings, is_secret, shown_host, shown_route},
     io::{CaptureFile, Input, Live, Pieces},
     log::{Record, Text},
     packets::{Options, Packets},
@@ -241,7 +241,7 @@ impl Printer {
         let host = if self.raw { Some(record.host.raw) } else { shown_host(record.host.raw) };
         put("host", self.text(Text { raw: host.unwrap_or_default(), ..record.host }));
         // Ids and secrets in paths are kept nowhere: without --raw the path is its route.
-        let path = transaction.map(|t| if self.raw { self.target(record) } else { t.route.into() });
+        let path = transaction.map(|t| if self.raw { self.target(record) } else { shown_route(t.route).into() });
         put("path", path.unwrap_or(Value::Null));
         put("status", record.status.map_or(Value::Null, Value::from));
         put("request_body_len", record.request_bytes.map_or(Value::Null, Value::from));
@@ -251,7 +251,7 @@ impl Printer {
         put("protocol", record.protocol.name().into());
         if let Some(t) = transaction {
             put("service", t.service.into());
-            put("route", t.route.into());
+            put("route", shown_route(t.route).into());
             put("consumer", t.consumer.into());
             put("evidence", t.evidence.name().into());
             put("outcome", t.outcome().name().into());

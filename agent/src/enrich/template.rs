@@ -4,7 +4,7 @@
 //!
 //! | segment | fits | shown as |
 //! |---|---|---|
-//! | `users` | itself; a template without parameters is a pin | itself |
+//! | `users` | itself | itself |
 //! | `{id}`, `:id`, `*` | one segment | as written |
 //! | `{name=*}` | one segment; words are told apart, whatever their number | the word |
 //! | `{id}.json`, `*.js`, `z{z}-{x}.png` | one segment with this beginning and end | as written |
@@ -13,7 +13,7 @@
 
 mod trie;
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
 use self::trie::Trie;
 use super::shape::write_shape;
@@ -110,23 +110,17 @@ impl Template {
         Reverse((words, within, self.parts.len(), !takes_any, self.method.is_some()))
     }
 
-    /// Whether the learner has to be told which words stay.
-    fn pins(&self) -> bool {
-        let is_pin = !self.takes_rest && self.parts.iter().all(|p| matches!(p, Part::Word(_)));
-        is_pin || self.parts.contains(&Part::Parameter { is_split: true })
-    }
-
-    /// Appends the name with words in it that may not be folded.
+    /// Appends the name, in which nothing may be folded by the learner.
     fn write_pinned(&self, path: &[u8], out: &mut Vec<u8>) {
-        let last_word = self.parts.iter().rposition(|p| matches!(p, Part::Word(w) if !w.is_empty()));
         let mut segments = path.split(|&b| b == b'/').skip(1);
-        for (i, (part, text)) in self.parts.iter().zip(self.text.split('/').skip(1)).enumerate() {
+        for (part, text) in self.parts.iter().zip(self.text.split('/').skip(1)) {
             out.push(b'/');
             let segment = segments.next().unwrap_or_default();
             match part {
                 Part::Parameter { is_split: true } => write_word(segment, out),
-                Part::Word(word) if Some(i) == last_word => pin(word.as_bytes(), out),
-                _ => out.extend_from_slice(text.as_bytes()),
+                Part::Parameter { .. } | Part::Many if text.starts_with('{') => out.extend_from_slice(text.as_bytes()),
+                Part::Word(word) if word.is_empty() => {}
+                _ => pin(text.as_bytes(), out),
             }
         }
         if self.takes_rest {
@@ -154,6 +148,15 @@ pub(super) fn pinned(segment: &str) -> Option<&str> {
     segment.strip_prefix(PINNED).and_then(|s| s.strip_suffix('}'))
 }
 
+/// The name of a route as people see it, without what tells the learner which words are none of its business.
+pub fn shown_route(route: &str) -> Cow<'_, str> {
+    if !route.contains(PINNED) {
+        return Cow::Borrowed(route);
+    }
+    let segments: Vec<&str> = route.split('/').map(|segment| pinned(segment).unwrap_or(segment)).collect();
+    Cow::Owned(segments.join("/"))
+}
+
 /// All configured templates. The most specific wins: more words, then more segments, then the order given.
 #[derive(Debug, Clone, Default)]
 pub struct Templates {
@@ -179,11 +182,7 @@ impl Templates {
     /// and pinned for the learner.
     pub(super) fn write(&self, method: &[u8], path: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(template) = self.of(method, path) else { return false };
-        if template.pins() {
-            template.write_pinned(path, out);
-        } else {
-            out.extend_from_slice(template.text.as_bytes());
-        }
+        template.write_pinned(path, out);
         true
     }
 
@@ -245,17 +244,21 @@ mod tests {
 
     #[test]
     fn pins_and_splits_keep_their_words() {
-        let all = ["/users/me", "/reports/{name=*}/rows", "/users/{id}"];
+        let all = ["/users/me", "/reports/{name=*}/rows", "/users/{id}", "/files/**/thumb", "/app/*.js", "/logs/*"];
         let templates = Templates::new(all.iter().map(|t| t.parse().unwrap()).collect());
         for (path, want) in [
-            ("/users/me", "/users/{=me}"),
-            ("/users/7", "/users/{id}"),
-            ("/reports/daily/rows", "/reports/{=daily}/{=rows}"),
-            ("/reports/7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f/rows", "/reports/{uuid}/{=rows}"),
+            ("/users/me", "/{=users}/{=me}"),
+            ("/users/7", "/{=users}/{id}"),
+            ("/reports/daily/rows", "/{=reports}/{=daily}/{=rows}"),
+            ("/reports/7d3a1f0c-52c1-4c7e-9f5f-2d1b8a3c4e5f/rows", "/{=reports}/{uuid}/{=rows}"),
+            ("/files/a/b/thumb", "/{=files}/{=**}/{=thumb}"),
+            ("/app/main.js", "/{=app}/{=*.js}"),
+            ("/logs/a/b", "/{=logs}/*"),
         ] {
             let mut out = Vec::new();
             assert!(templates.write(b"GET", path.as_bytes(), &mut out), "{path}");
             assert_eq!(String::from_utf8_lossy(&out), want);
+            assert!(!shown_route(want).contains(PINNED), "{want}");
         }
     }
 

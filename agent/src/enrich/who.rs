@@ -258,10 +258,13 @@ pub(super) fn tell(
     let is_credential = is_secret && shown.as_bytes() != id || evidence == Evidence::User;
     let expires = if evidence == Evidence::Token { jwt::expires(id, &mut Vec::new()) } else { None };
     let given = settings.consumers.names.find(id, &shown);
-    let group = given.map_or(0, |given| given.group);
+    // Anybody may send any user agent: it says nothing of who is known by more than an address. Else one consumer would be
+    // two, and half of it left out.
+    let is_anybody = matches!(evidence, Evidence::Address | Evidence::Agent | Evidence::None);
+    let by_agent = if is_anybody { class as u16 } else { 0 };
     let who = Who {
         evidence,
-        group: if group == 0 { class as u16 } else { group },
+        group: given.map(|given| given.group).filter(|group| *group != 0).unwrap_or(by_agent),
         credential: is_credential.then(|| Distinct::hash(shown.as_bytes())),
         expires,
     };

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use pitot_agent::{
     decode::Endpoint,
-    enrich::{Numbers, shown_host},
+    enrich::{Numbers, shown_host, shown_route},
     http::Exchange,
     packets::Visit,
 };
@@ -58,7 +58,7 @@ struct Line<'a> {
     direction: &'static str,
     service: &'a str,
     version: &'a str,
-    route: &'a str,
+    route: std::borrow::Cow<'a, str>,
     consumer: &'a str,
     evidence: &'static str,
 }
@@ -124,7 +124,7 @@ impl WirePrinter {
             method: if self.raw { text(exchange.method) } else { t.method.to_owned() },
             host: if self.raw { Some(exchange.host).filter(|h| !h.is_empty()) } else { shown_host(exchange.host) }
                 .map(text),
-            path: if self.raw { text(exchange.target) } else { t.route.to_owned() },
+            path: if self.raw { text(exchange.target) } else { shown_route(t.route).into_owned() },
             status: exchange.status.http(),
             grpc_status: exchange.grpc_status,
             outcome: t.outcome().name(),
@@ -141,7 +141,7 @@ impl WirePrinter {
             direction: t.direction.name(),
             service: t.service,
             version: t.version,
-            route: t.route,
+            route: shown_route(t.route),
             consumer: t.consumer,
             evidence: t.evidence.name(),
         }
