@@ -236,15 +236,19 @@ impl Enricher {
     /// The number of the consumer, and when the token expires that it was read from, if it was.
     #[inline]
     fn read_consumer(&mut self, record: &Record<'_>) -> (Number, Option<i64>) {
-        let class = Class::of(record.user_agent.raw, record.target.raw);
         if !self.settings.consumers.is_plain() {
-            return self.read_ruled(record, class);
+            return self.read_ruled(record, Class::of(record.user_agent.raw, record.target.raw));
         }
         let text = if record.consumer.is_empty() { record.user } else { record.consumer };
         let decoded = text.decode(&mut self.scratch);
         let Identity { id, evidence } = match record.consumer.is_empty() {
             false => consumer::choose(decoded, record.evidence, record.user.raw, record.client.raw),
             true => consumer::choose(b"", record.evidence, decoded, record.client.raw),
+        };
+        let class = match evidence {
+            Evidence::Address | Evidence::None => Class::of(record.user_agent.raw, record.target.raw),
+            // Who is known by more is what the operator says.
+            _ => Class::Caller,
         };
         let make = |id: &[u8]| tell(&self.settings, id, evidence, None, class);
         (self.consumers.number(tag(evidence as u8, class), id, make), None)

@@ -97,7 +97,9 @@ const CRAWLERS: [&[u8]; 9] = [
 fn has_word(text: &[u8], words: &[&[u8]]) -> bool {
     (0..text.len()).any(|at| {
         let rest = &text[at..];
-        words.iter().any(|word| {
+        // The second letter tells more than the first: few pairs begin any word.
+        let begins = |word: &[u8]| text[at] | 0x20 == word[0] && rest.get(1).is_some_and(|b| b | 0x20 == word[1]);
+        words.iter().filter(|word| begins(word)).any(|word| {
             let starts = rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word);
             starts && (*word != b"bot" || !rest.get(3).is_some_and(|b| b.is_ascii_lowercase() && *b != b's'))
         })

@@ -53,7 +53,8 @@ mod tests {
     impl Sink for Routes {
         fn exchange(&mut self, exchange: &Exchange<'_>) {
             let (transaction, _) = self.0.enrich_exchange(exchange, Direction::Inbound).unwrap();
-            self.1.push((format!("{} {}", transaction.method, transaction.route), transaction.marks.has_errors_inside));
+            let route = crate::enrich::shown_route(transaction.route);
+            self.1.push((format!("{} {route}", transaction.method), transaction.marks.has_errors_inside));
         }
 
         fn count(&mut self, _: Reason, _: u64) {}

@@ -82,9 +82,24 @@ impl Hidden {
     }
 }
 
-/// Whether a segment is a number too short for a card, or a short word.
+/// Whether a segment surely holds nothing that is counted, as most do: a number too short for a card, a short word, a
+/// short slug, a hash or a UUID. Keys, web tokens, addresses and what is percent-encoded have other characters, or are
+/// longer.
+#[inline]
 fn is_plain(segment: &[u8]) -> bool {
-    segment.len() < usize::from(SHORTEST_CARD) && segment.iter().all(u8::is_ascii_alphanumeric)
+    let (mut digits, mut is_hex, mut is_word, mut is_slug) = (0, true, true, true);
+    for &b in segment {
+        digits += usize::from(b.is_ascii_digit());
+        is_hex &= matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-');
+        is_word &= b.is_ascii_alphanumeric();
+        is_slug &= matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'-' | b'.');
+    }
+    let is_short = segment.len() < usize::from(SHORTEST_CARD);
+    let begins_like_key = matches!(segment.first(), Some(b'x' | b'g' | b's' | b'd' | b'n' | b'p' | b'e'));
+    let no_card = digits < usize::from(SHORTEST_CARD);
+    is_short && is_word
+        || is_hex && digits < segment.len() && (no_card || segment.iter().any(|b| matches!(b, b'a'..=b'f')))
+        || is_slug && no_card && segment.len() < LONG_TOKEN && !begins_like_key
 }
 
 /// The rule that finds a secret in a text; `None` where none does.

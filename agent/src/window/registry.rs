@@ -40,8 +40,23 @@ pub(super) struct Registry {
     n_new_routes: usize,
     /// Transactions since the last [`Registry::settle`].
     n_transactions: u64,
+    learned: Option<Learned>,
     key: Vec<u8>,
 }
+
+/// What was learned last.
+#[derive(Debug)]
+struct Learned {
+    all: Trees,
+    proven: Option<Trees>,
+    /// Transactions that it was learned from.
+    n_transactions: u64,
+    /// Routes that got a number since.
+    n_new_routes: usize,
+}
+
+/// Routes up to which it is worth learning again for every new one: it takes milliseconds.
+const FEW_ROUTES: usize = 2_000;
 
 /// How names are called, by service.
 type Trees = HashMap<String, RouteTree>;
@@ -118,6 +133,7 @@ impl Registry {
             seen: Seen::default(),
             n_new_routes: 0,
             n_transactions: 0,
+            learned: None,
             key: Vec::new(),
         };
         let other = registry.consumer_table.pin(&consumer_key(OTHER));
@@ -199,6 +215,7 @@ impl Registry {
         let number = self.route_table.find(&named, came).or_else(|| {
             let number = self.route_table.admit(&named, came)?;
             self.n_new_routes += 1;
+            self.learned.iter_mut().for_each(|learned| learned.n_new_routes += 1);
             self.put_route(number, resource, Route::new(method, template.as_str()));
             Some(number)
         });
@@ -269,7 +286,7 @@ impl Registry {
         self.folded = proven.unwrap_or(all);
         let (old, came) = (std::mem::take(&mut self.routes), std::mem::take(&mut self.came));
         self.seen = Seen::default();
-        self.n_new_routes = 0;
+        (self.n_new_routes, self.learned) = (0, None);
         let key = |number: u32| {
             let (resource, route) = &old[number as usize];
             route_key(*resource, &route.method, &templates[number as usize])
@@ -298,6 +315,26 @@ impl Registry {
     pub(super) fn templates(&self) -> Vec<String> {
         let (all, proven) = self.learn();
         self.named(&all, proven.as_ref())
+    }
+
+    /// The same, where a little less than all that came may have been learned from: again for a new route among few, for a
+    /// fiftieth of many, and for a tenth more transactions.
+    pub(super) fn templates_lately(&mut self) -> Vec<String> {
+        let n_transactions: u64 = self.came.iter().map(|came| came.count).sum();
+        let is_fresh = |learned: &Learned| {
+            let most_new = if self.routes.len() <= FEW_ROUTES { 0 } else { self.routes.len() / 50 };
+            learned.n_new_routes <= most_new && n_transactions * 10 <= learned.n_transactions * 11
+        };
+        let learned = match self.learned.take().filter(is_fresh) {
+            Some(learned) => learned,
+            None => {
+                let (all, proven) = self.learn();
+                Learned { all, proven, n_transactions, n_new_routes: 0 }
+            }
+        };
+        let templates = self.named(&learned.all, learned.proven.as_ref());
+        self.learned = Some(learned);
+        templates
     }
 
     /// What is learned from all routes, and from those that are proven where that is not nearly the same.

@@ -101,7 +101,7 @@ impl Windows {
 
     /// Everything since the last time.
     pub fn drain(&mut self) -> Drained {
-        let mut templates = self.registry.templates();
+        let mut templates = self.registry.templates_lately();
         for ((template, shipped), number) in templates.iter_mut().zip(&self.shipped).zip(0..) {
             // What was shipped under a coarser name stays there: it cannot be told apart any more. Only what was taken for
             // one of many tries, and proved to be more, has a name of its own from then on.

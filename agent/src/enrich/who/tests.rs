@@ -42,14 +42,17 @@ fn consumers_get_names_and_groups() {
         ("ak_1", Evidence::Key, Class::Caller, Some("acme"), "partners"),
         ("ak_1", Evidence::Key, Class::Bot, Some("acme"), "partners"),
         ("ak_2", Evidence::Key, Class::Caller, Some("beta"), ""),
-        ("ak_2", Evidence::Key, Class::Health, Some("beta"), "health"),
+        ("ak_2", Evidence::Key, Class::Health, Some("beta"), ""),
         ("ak_3", Evidence::Key, Class::Caller, None, "tests"),
         ("10.0.0.7", Evidence::Address, Class::Caller, Some("exact"), ""),
         ("10.0.0.8", Evidence::Address, Class::Caller, None, "inside"),
         ("10.1.0.8", Evidence::Address, Class::Caller, Some("office"), ""),
         ("2001:db8::1", Evidence::Address, Class::Caller, Some("six"), ""),
         ("batch-7", Evidence::Name, Class::Caller, Some("batch"), "jobs"),
-        ("jane", Evidence::User, Class::Bot, Some("jane"), "bots"),
+        ("jane", Evidence::User, Class::Bot, Some("jane"), ""),
+        ("192.0.2.1", Evidence::Address, Class::Bot, None, "bots"),
+        ("10.0.0.8", Evidence::Address, Class::Health, None, "inside"),
+        ("", Evidence::None, Class::Health, None, "health"),
     ] {
         let (name, who) = tell(&settings, id.as_bytes(), evidence, None, class);
         assert_eq!(settings.consumers.names.group(who.group), group, "{id}");
@@ -62,13 +65,14 @@ fn consumers_get_names_and_groups() {
 #[test]
 fn groups_are_left_out() {
     let settings = settings(&[("acme", None, Some("partners"))], &["bots", "partners", "unheard"]);
-    for (id, class, want) in [
-        ("acme", Class::Caller, true),
-        ("jane", Class::Bot, true),
-        ("jane", Class::Health, false),
-        ("jane", Class::Caller, false),
+    for (id, evidence, class, want) in [
+        ("acme", Evidence::Name, Class::Caller, true),
+        ("jane", Evidence::Name, Class::Bot, false),
+        ("10.0.0.1", Evidence::Address, Class::Bot, true),
+        ("10.0.0.1", Evidence::Address, Class::Health, false),
+        ("10.0.0.1", Evidence::Address, Class::Caller, false),
     ] {
-        let (_, who) = tell(&settings, id.as_bytes(), Evidence::Name, None, class);
+        let (_, who) = tell(&settings, id.as_bytes(), evidence, None, class);
         assert_eq!(settings.consumers.excludes(who.group), want, "{id}");
     }
 }
