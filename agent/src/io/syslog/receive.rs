@@ -42,8 +42,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Silence after which a connection may be closed for another one.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Silence after which nothing more is awaited on a socket, once all is to stop.
-const QUIET: Duration = Duration::from_millis(20);
+/// Silence after which nothing more is awaited on a socket, once all is to stop. A busy machine takes tens of milliseconds
+/// to hand over what was sent on the loopback.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// How long the stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
