@@ -130,6 +130,7 @@ fn clue(clue: Clue) -> &'static str {
         Clue::Rare => "seen once or twice",
         Clue::Plural => "plurals",
         Clue::Busy => "all busy",
+        Clue::Numbered => "counted through",
     }
 }
 

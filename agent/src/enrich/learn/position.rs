@@ -45,6 +45,8 @@ pub enum Clue {
     Plural,
     /// All of them are busy.
     Busy,
+    /// Are one name with a number behind it, counted through: somebody made them.
+    Numbered,
 }
 
 /// What was found at a position.
@@ -444,6 +446,9 @@ fn clues_of(members: &[&Word<'_>], context: &Context<'_>, steps: [usize; 4]) -> 
     }
     if members.iter().all(|w| w.node.count >= ESTABLISHED) {
         clues.push((Clue::Busy, -1));
+    }
+    if !words::is_collection(context.parent) && words::are_counted_through(members.iter().map(|w| w.name)) {
+        clues.push((Clue::Numbered, -4));
     }
     clues
 }

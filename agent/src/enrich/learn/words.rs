@@ -3,6 +3,8 @@
 //! In: a segment. Out: whether it names many things, does something, looks like a value. None of this decides alone:
 //! see [`position`](super::position).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// Whether what follows this segment is likely to be the name of one of many: `users`, `tag`, `r`.
 pub(super) fn is_collection(word: &str) -> bool {
     (is_plural(word) && SECTIONS.binary_search(&word).is_err()) || SINGULAR.binary_search(&word).is_ok()
@@ -29,6 +31,28 @@ pub(super) fn is_verb(word: &str) -> bool {
 pub(super) fn is_version(word: &str) -> bool {
     let digits = word.strip_prefix('v').filter(|rest| rest.as_bytes().first().is_some_and(u8::is_ascii_digit));
     word == "api" || digits.is_some_and(|rest| rest.len() <= 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Whether nearly all of these are one name with a number behind it, and the numbers are a row with hardly a gap: `shard0`,
+/// `shard1` … `shard27`.
+pub(super) fn are_counted_through<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let (mut n, mut rows) = (0_usize, BTreeMap::<&str, BTreeSet<u32>>::new());
+    for name in names {
+        n += 1;
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        if let Ok(number) = name[stem.len()..].parse()
+            && !stem.is_empty()
+        {
+            rows.entry(stem).or_default().insert(number);
+        }
+    }
+    rows.values().any(|row| {
+        let span = row.last().zip(row.first()).map_or(0, |(last, first)| last - first) as usize + 1;
+        row.len() >= 4
+            && row.len() * 4 >= n * 3
+            && span * 3 <= row.len() * 4
+            && row.first().is_some_and(|first| *first <= 1)
+    })
 }
 
 /// Whether a word is unlike those that people choose for routes.
@@ -165,6 +189,23 @@ const VERBS: [&str; 38] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_numbered_names() {
+        let row = |names: &[&str]| are_counted_through(names.iter().copied());
+        for (names, want) in [
+            (&["svc0", "svc1", "svc2", "svc3"][..], true),
+            (&["shard1", "shard2", "shard4", "shard5", "all"], true),
+            (&["svc0", "svc1", "svc2"], false),
+            (&["user7", "user19", "user403", "user5004"], false),
+            (&["a1", "b2", "c3", "d4"], false),
+            (&["1", "2", "3", "4"], false),
+            (&["order7", "order8", "order9", "order10"], false),
+            (&[], false),
+        ] {
+            assert_eq!(row(names), want, "{names:?}");
+        }
+    }
 
     #[test]
     fn lists_are_sorted_for_the_search_in_them() {
