@@ -33,8 +33,8 @@ pub(super) fn is_version(word: &str) -> bool {
     word == "api" || digits.is_some_and(|rest| rest.len() <= 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// Whether nearly all of these are one name with a number behind it, and the numbers are a row with hardly a gap: `shard0`,
-/// `shard1` … `shard27`.
+/// Whether nearly all of these are one name with a number behind it, and the numbers begin low and leave few out: `shard0`,
+/// `shard1` … `shard27`. Ids that are counted through begin anywhere.
 pub(super) fn are_counted_through<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let (mut n, mut rows) = (0_usize, BTreeMap::<&str, BTreeSet<u32>>::new());
     for name in names {
@@ -47,11 +47,8 @@ pub(super) fn are_counted_through<'a>(names: impl Iterator<Item = &'a str>) -> b
         }
     }
     rows.values().any(|row| {
-        let span = row.last().zip(row.first()).map_or(0, |(last, first)| last - first) as usize + 1;
-        row.len() >= 4
-            && row.len() * 4 >= n * 3
-            && span * 3 <= row.len() * 4
-            && row.first().is_some_and(|first| *first <= 1)
+        let last = row.last().map_or(0, |last| *last as usize);
+        row.len() >= 4 && row.len() * 4 >= n * 3 && last < row.len() * 2
     })
 }
 
@@ -200,6 +197,7 @@ mod tests {
             (&["user7", "user19", "user403", "user5004"], false),
             (&["a1", "b2", "c3", "d4"], false),
             (&["1", "2", "3", "4"], false),
+            (&["svc3", "svc4", "svc5", "svc6", "svc7"], true),
             (&["order7", "order8", "order9", "order10"], false),
             (&[], false),
         ] {
