@@ -129,6 +129,13 @@ pub(super) fn decide(node: &Node, parent: &str) -> Decision {
     let mut decision = Decision::default();
     decision.finding.words = rest.len();
     decision.finding.count = rest.iter().map(|w| w.node.count).sum();
+    if !words::is_collection(parent) {
+        // Whatever a scanner puts beside them.
+        let established = rest.iter().filter(|w| w.node.count >= ESTABLISHED).map(|w| w.name);
+        if let Some(stem) = words::counted_through(established) {
+            rest.retain(|w| w.node.count < ESTABLISHED || words::stem(w.name) != stem);
+        }
+    }
     take_missing(&mut rest, &mut decision);
     let context = Context { parent, values: values_count(node), total: decision.finding.count };
     take_alike(&mut rest, &context, &mut decision);

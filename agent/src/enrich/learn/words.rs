@@ -33,23 +33,31 @@ pub(super) fn is_version(word: &str) -> bool {
     word == "api" || digits.is_some_and(|rest| rest.len() <= 8 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// Whether nearly all of these are one name with a number behind it, and the numbers begin low and leave few out: `shard0`,
-/// `shard1` … `shard27`. Ids that are counted through begin anywhere.
-pub(super) fn are_counted_through<'a>(names: impl Iterator<Item = &'a str>) -> bool {
-    let (mut n, mut rows) = (0_usize, BTreeMap::<&str, BTreeSet<u32>>::new());
+/// Whether nearly all of these are one name with a number behind it, see [`counted_through`].
+pub(super) fn are_counted_through<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
+    let n = names.clone().count();
+    counted_through(names.clone()).is_some_and(|row| names.filter(|name| stem(name) == row).count() * 4 >= n * 3)
+}
+
+/// The name that four of these and more are, with a number behind it, where the numbers begin low and leave few out:
+/// `shard` of `shard0`, `shard1` … `shard27`. Ids that are counted through begin anywhere.
+pub(super) fn counted_through<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut rows = BTreeMap::<&str, BTreeSet<usize>>::new();
     for name in names {
-        n += 1;
-        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let stem = stem(name);
         if let Ok(number) = name[stem.len()..].parse()
             && !stem.is_empty()
         {
             rows.entry(stem).or_default().insert(number);
         }
     }
-    rows.values().any(|row| {
-        let last = row.last().map_or(0, |last| *last as usize);
-        row.len() >= 4 && row.len() * 4 >= n * 3 && last < row.len() * 2
-    })
+    let is_row = |row: &BTreeSet<usize>| row.len() >= 4 && row.last().is_some_and(|last| *last < row.len() * 2);
+    rows.into_iter().find(|(_, row)| is_row(row)).map(|(stem, _)| stem)
+}
+
+/// A word without the digits at its end.
+pub(super) fn stem(word: &str) -> &str {
+    word.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a word is unlike those that people choose for routes.
